@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+#
+# make            build/pvring, the frontend archive, the nbdkit plugin
+# make demo       the README's first command: a guest does real I/O through a split driver
+# make test       the README's second command: everything that must pass, CUnit's summary last
+# make check-slow sanitizers, cross builds, fuzzers, long end-to-end runs (.ci/run calls it after make test)
+# make SAN=asan ... or SAN=tsan ... builds the same with a sanitizer, into build/asan or build/tsan
+
+SAN ?=
+BUILD := build$(if $(SAN),/$(SAN))
+SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANFLAGS_tsan := -fsanitize=thread
+SANFLAGS := $(SANFLAGS_$(SAN))
+
+CC ?= gcc
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
+CFLAGS ?= -O2 -g
+CPPFLAGS := -Iinclude -D_GNU_SOURCE
+override CFLAGS += -std=gnu11 $(WARN) -fPIC $(SANFLAGS) -MMD -MP
+LDLIBS := -lseccomp -luring -ljansson -lpthread -lm
+
+src = $(wildcard $(addsuffix /*.c,$(1)))
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
+
+FRONT_DIRS := rings blkfront
+LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a libprocess.a libdom0.a libclient.a)
+
+all: $(BUILD)/pvring $(BUILD)/nbdkit-pvring-plugin.so
+
+# ---- libraries: one an archive a directory, so that each waist can be linked to a mock -------------
+$(BUILD)/libpvring.a:     $(call obj,$(FRONT_DIRS))
+$(BUILD)/libblkback.a:    $(call obj,blkback)
+$(BUILD)/libhypervisor.a: $(call obj,hypervisor hypervisor/store)
+$(BUILD)/libprocess.a:    $(call obj,ports/process)
+$(BUILD)/libdom0.a:       $(call obj,ports/dom0)
+$(BUILD)/libclient.a:     $(call obj,ports/client)
+
+$(BUILD)/%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+# ---- programs --------------------------------------------------------------------------------------
+$(BUILD)/pvring: $(call obj,tools bench) $(LIBS)
+	$(CC) $(CFLAGS) $(call obj,tools bench) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
+
+$(BUILD)/nbdkit-pvring-plugin.so: $(call obj,tools/nbdkit) $(BUILD)/libpvring.a $(BUILD)/libprocess.a $(BUILD)/libclient.a
+	$(CC) $(CFLAGS) -shared $(call obj,tools/nbdkit) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
+
+# ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
+UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a)
+$(BUILD)/tests/unit: $(call obj,tests/unit) $(UNIT_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(call obj,tests/unit) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@
+
+test-unit: $(BUILD)/tests/unit
+	$(BUILD)/tests/unit
+
+clean:
+	rm -rf build
+
+.PHONY: all clean test-unit
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
