@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Event channels: their hypercall and the two ABIs of delivery. Source of everything here: event_channel.h. */
+/*
+ * Event channels: their hypercall and the two ABIs of delivery. Source of everything here:
+ * event_channel.h, except where another is named.
+ */
 #ifndef PVR_XEN_EVENT_CHANNEL_H
 #define PVR_XEN_EVENT_CHANNEL_H
 
@@ -10,34 +13,40 @@ typedef uint32_t evtchn_port_t;
 
 /* Commands of event_channel_op(cmd, arg). arg is the structure of the same name. */
 #define EVTCHNOP_bind_interdomain 0
-#define EVTCHNOP_bind_virq	  1
-#define EVTCHNOP_bind_pirq	  2
-#define EVTCHNOP_close		  3
-#define EVTCHNOP_send		  4
-#define EVTCHNOP_status		  5
-#define EVTCHNOP_alloc_unbound	  6
-#define EVTCHNOP_bind_ipi	  7
-#define EVTCHNOP_bind_vcpu	  8
-#define EVTCHNOP_unmask		  9
-#define EVTCHNOP_reset		  10
-#define EVTCHNOP_init_control	  11 /* the FIFO ABI: 11 to 13 */
-#define EVTCHNOP_expand_array	  12
-#define EVTCHNOP_set_priority	  13
+#define EVTCHNOP_bind_virq        1
+#define EVTCHNOP_bind_pirq        2
+#define EVTCHNOP_close            3
+#define EVTCHNOP_send             4
+#define EVTCHNOP_status           5
+#define EVTCHNOP_alloc_unbound    6
+#define EVTCHNOP_bind_ipi         7
+#define EVTCHNOP_bind_vcpu        8
+#define EVTCHNOP_unmask           9
+#define EVTCHNOP_reset            10
+#define EVTCHNOP_init_control     11 /* the FIFO ABI: 11 to 13 */
+#define EVTCHNOP_expand_array     12
+#define EVTCHNOP_set_priority     13
 
-/* Make a port in dom which remote_dom may bind to. Only the privileged name another dom. Answer: port. */
+/*
+ * Make a port in dom to which remote_dom may bind. dom is DOMID_SELF unless the caller is
+ * privileged. Answer: port.
+ */
 struct evtchn_alloc_unbound {
 	domid_t dom, remote_dom;
 	evtchn_port_t port;
 };
 
-/* Connect to an unbound port of remote_dom which names the caller. Answer: local_port, made pending. */
+/*
+ * Connect to an unbound port of remote_dom which names the caller. Answer: local_port, which starts
+ * pending, since the peer may have sent before (common/event_channel.c).
+ */
 struct evtchn_bind_interdomain {
 	domid_t remote_dom;
 	evtchn_port_t remote_port;
 	evtchn_port_t local_port;
 };
 
-/* Bind a virtual interrupt. Once for a vCPU, or once for a domain (then vcpu must be 0). Answer: port. */
+/* Bind a virtual interrupt: once a vCPU, or once a domain (then vcpu is 0). Answer: port. */
 struct evtchn_bind_virq {
 	uint32_t virq; /* VIRQ_* */
 	uint32_t vcpu;
@@ -59,7 +68,7 @@ struct evtchn_bind_ipi {
 	evtchn_port_t port;
 };
 
-/* Free a port; an interdomain peer's end becomes unbound and remembers nobody else. */
+/* Free a port. An interdomain peer's end becomes unbound and waits for the same domain again. */
 struct evtchn_close {
 	evtchn_port_t port;
 };
@@ -91,9 +100,9 @@ struct evtchn_status {
 #define EVTCHNSTAT_closed      0
 #define EVTCHNSTAT_unbound     1
 #define EVTCHNSTAT_interdomain 2
-#define EVTCHNSTAT_pirq	       3
-#define EVTCHNSTAT_virq	       4
-#define EVTCHNSTAT_ipi	       5
+#define EVTCHNSTAT_pirq        3
+#define EVTCHNSTAT_virq        4
+#define EVTCHNSTAT_ipi         5
 
 /* Choose the vCPU a port notifies. Not for IPIs and per-vCPU interrupts, which have theirs. */
 struct evtchn_bind_vcpu {
@@ -111,7 +120,7 @@ struct evtchn_reset {
 	domid_t dom;
 };
 
-/* Switch to the FIFO ABI, a control block for each vCPU at offset in frame control_gfn. Answer: link_bits. */
+/* Use the FIFO ABI: vcpu's control block is at offset in frame control_gfn. Answer: link_bits. */
 struct evtchn_init_control {
 	uint64_t control_gfn;
 	uint32_t offset;
@@ -137,17 +146,17 @@ struct evtchn_set_priority {
 #define EVTCHN_FIFO_PRIORITY_MAX     0
 #define EVTCHN_FIFO_PRIORITY_DEFAULT 7
 #define EVTCHN_FIFO_PRIORITY_MIN     15
-#define EVTCHN_FIFO_MAX_QUEUES	     (EVTCHN_FIFO_PRIORITY_MIN + 1)
+#define EVTCHN_FIFO_MAX_QUEUES       (EVTCHN_FIFO_PRIORITY_MIN + 1)
 
 typedef uint32_t event_word_t;
 
 /* Bits of an event word; the low EVTCHN_FIFO_LINK_BITS name the next port of the queue. */
-#define EVTCHN_FIFO_PENDING	31
-#define EVTCHN_FIFO_MASKED	30
-#define EVTCHN_FIFO_LINKED	29
-#define EVTCHN_FIFO_BUSY	28
-#define EVTCHN_FIFO_LINK_BITS	17
-#define EVTCHN_FIFO_LINK_MASK	((1 << EVTCHN_FIFO_LINK_BITS) - 1)
+#define EVTCHN_FIFO_PENDING     31
+#define EVTCHN_FIFO_MASKED      30
+#define EVTCHN_FIFO_LINKED      29
+#define EVTCHN_FIFO_BUSY        28
+#define EVTCHN_FIFO_LINK_BITS   17
+#define EVTCHN_FIFO_LINK_MASK   ((1 << EVTCHN_FIFO_LINK_BITS) - 1)
 #define EVTCHN_FIFO_NR_CHANNELS (1 << EVTCHN_FIFO_LINK_BITS)
 
 /* One vCPU's queues: ready has a bit for each queue that is not empty. */

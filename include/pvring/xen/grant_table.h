@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Grant tables: how a domain lets another map or copy one page of its memory. Source of everything
- * here: grant_table.h. Version 1 only; version 2, transitive grants and transfers are named so that they
- * can be refused by name.
+ * here: grant_table.h. Version 1 only; version 2, transitive grants and transfers are named so that
+ * they can be refused by name.
  */
 #ifndef PVR_XEN_GRANT_TABLE_H
 #define PVR_XEN_GRANT_TABLE_H
@@ -17,9 +17,9 @@ typedef uint32_t grant_handle_t;
 
 /*
  * One version 1 entry; 512 fit a 4 KiB frame. The guest gives: frame and domid first, then a write
- * barrier, then flags. Xen sets GTF_reading and GTF_writing while the page is in use. The guest takes
- * back: compare-and-exchange flags to 0, expecting both bits clear; while one is set the page must not be
- * reused. frame is a guest frame number for a translated guest.
+ * barrier, then flags. Xen sets GTF_reading and GTF_writing while the page is in use. The guest
+ * takes back: compare-and-exchange flags to 0, expecting both bits clear; while one is set the page
+ * must not be reused. frame is a guest frame number for a translated guest.
  */
 struct grant_entry_v1 {
 	uint16_t flags;
@@ -29,15 +29,15 @@ struct grant_entry_v1 {
 
 /* The first entries belong to the domain builder. */
 #define GNTTAB_NR_RESERVED_ENTRIES 8
-#define GNTTAB_RESERVED_CONSOLE	   0
+#define GNTTAB_RESERVED_CONSOLE    0
 #define GNTTAB_RESERVED_XENSTORE   1
 
 /* The type of an entry, in the two low bits of flags. */
-#define GTF_invalid	    (0U << 0)
+#define GTF_invalid         (0U << 0)
 #define GTF_permit_access   (1U << 0)
 #define GTF_accept_transfer (2U << 0)
-#define GTF_transitive	    (3U << 0) /* version 2 only */
-#define GTF_type_mask	    (3U << 0)
+#define GTF_transitive      (3U << 0) /* version 2 only */
+#define GTF_type_mask       (3U << 0)
 
 /* Flags of GTF_permit_access. "guest", "Xen": who writes the bit. */
 #define _GTF_readonly 2
@@ -47,37 +47,38 @@ struct grant_entry_v1 {
 #define _GTF_writing  4
 #define GTF_writing   (1U << _GTF_writing) /* Xen: mapped writable or being copied to */
 #define _GTF_PWT      5
-#define GTF_PWT	      (1U << _GTF_PWT) /* guest, x86: cache attributes of the mapping */
+#define GTF_PWT       (1U << _GTF_PWT) /* guest, x86: cache attributes of the mapping */
 #define _GTF_PCD      6
-#define GTF_PCD	      (1U << _GTF_PCD)
+#define GTF_PCD       (1U << _GTF_PCD)
 #define _GTF_PAT      7
-#define GTF_PAT	      (1U << _GTF_PAT)
+#define GTF_PAT       (1U << _GTF_PAT)
 #define _GTF_sub_page 8
-#define GTF_sub_page  (1U << _GTF_sub_page) /* guest, version 2: only a part of the page, only by copy */
+#define GTF_sub_page                                                                               \
+	(1U << _GTF_sub_page) /* guest, version 2: only a part of the page, only by copy */
 
 /* Flags of GTF_accept_transfer, set by Xen: frame is reserved, then valid. */
 #define _GTF_transfer_committed 2
-#define GTF_transfer_committed	(1U << _GTF_transfer_committed)
+#define GTF_transfer_committed  (1U << _GTF_transfer_committed)
 #define _GTF_transfer_completed 3
-#define GTF_transfer_completed	(1U << _GTF_transfer_completed)
+#define GTF_transfer_completed  (1U << _GTF_transfer_completed)
 
 /*
  * Commands of grant_table_op(cmd, array, count). Every element of the array has its own status; the
  * hypercall's result speaks only of the batch.
  */
-#define GNTTABOP_map_grant_ref	   0
+#define GNTTABOP_map_grant_ref     0
 #define GNTTABOP_unmap_grant_ref   1
-#define GNTTABOP_setup_table	   2
-#define GNTTABOP_dump_table	   3
-#define GNTTABOP_transfer	   4
-#define GNTTABOP_copy		   5
-#define GNTTABOP_query_size	   6
+#define GNTTABOP_setup_table       2
+#define GNTTABOP_dump_table        3
+#define GNTTABOP_transfer          4
+#define GNTTABOP_copy              5
+#define GNTTABOP_query_size        6
 #define GNTTABOP_unmap_and_replace 7
-#define GNTTABOP_set_version	   8
+#define GNTTABOP_set_version       8
 #define GNTTABOP_get_status_frames 9
-#define GNTTABOP_get_version	   10
-#define GNTTABOP_swap_grant_ref	   11
-#define GNTTABOP_cache_flush	   12
+#define GNTTABOP_get_version       10
+#define GNTTABOP_swap_grant_ref    11
+#define GNTTABOP_cache_flush       12
 
 /*
  * Map ref of dom at host_addr (GNTMAP_host_map) or for a device (GNTMAP_device_map, answered in
@@ -102,8 +103,9 @@ struct gnttab_unmap_grant_ref {
 };
 
 /*
- * Grow dom's table to nr_frames and list the frames. The count of elements must be one. frame_list is a
- * guest pointer. A PV guest maps the frames; a translated one places them by XENMEM_add_to_physmap.
+ * Grow dom's table to nr_frames and list the frames. The count of elements must be one. frame_list
+ * is a guest pointer. A PV guest maps the frames; a translated one places them by
+ * XENMEM_add_to_physmap.
  */
 struct gnttab_setup_table {
 	domid_t dom;
@@ -126,7 +128,8 @@ struct gnttab_transfer {
 	int16_t status;
 };
 
-/* Flags of a copy: the side names a grant of domid, otherwise a frame of domid (own frames mostly). */
+/* Flags of a copy: the side names a grant of domid, otherwise a frame of domid (own frames mostly).
+ */
 #define _GNTCOPY_source_gref 0
 #define GNTCOPY_source_gref  (1U << _GNTCOPY_source_gref)
 #define _GNTCOPY_dest_gref   1
@@ -155,7 +158,7 @@ struct gnttab_query_size {
 	int16_t status;
 };
 
-/* Unmap host_addr and put what new_addr maps there, leaving new_addr empty. PV guests only. */
+/* Unmap host_addr and put what new_addr maps there, leaving new_addr empty. */
 struct gnttab_unmap_and_replace {
 	uint64_t host_addr;
 	uint64_t new_addr;
@@ -163,7 +166,8 @@ struct gnttab_unmap_and_replace {
 	int16_t status;
 };
 
-/* Ask for a version of the table; the version in use comes back. It may only change while unused. */
+/* Ask for a version of the table; the version in use comes back. It may only change while unused.
+ */
 struct gnttab_set_version {
 	uint32_t version;
 };
@@ -190,33 +194,35 @@ struct gnttab_swap_grant_ref {
 };
 
 /* Flags of a mapping. */
-#define _GNTMAP_device_map	0
-#define GNTMAP_device_map	(1U << _GNTMAP_device_map)
-#define _GNTMAP_host_map	1
-#define GNTMAP_host_map		(1U << _GNTMAP_host_map)
-#define _GNTMAP_readonly	2
-#define GNTMAP_readonly		(1U << _GNTMAP_readonly)
+#define _GNTMAP_device_map      0
+#define GNTMAP_device_map       (1U << _GNTMAP_device_map)
+#define _GNTMAP_host_map        1
+#define GNTMAP_host_map         (1U << _GNTMAP_host_map)
+#define _GNTMAP_readonly        2
+#define GNTMAP_readonly         (1U << _GNTMAP_readonly)
 #define _GNTMAP_application_map 3
-#define GNTMAP_application_map	(1U << _GNTMAP_application_map) /* PV: user space may access */
-#define _GNTMAP_contains_pte	4
-#define GNTMAP_contains_pte	(1U << _GNTMAP_contains_pte) /* PV: host_addr is the address of a PTE */
-#define _GNTMAP_guest_avail0	16
+#define GNTMAP_application_map  (1U << _GNTMAP_application_map) /* PV: user space may access */
+#define _GNTMAP_contains_pte    4
+#define GNTMAP_contains_pte                                                                        \
+	(1U << _GNTMAP_contains_pte) /* PV: host_addr is the address of a PTE                      \
+				      */
+#define _GNTMAP_guest_avail0    16
 #define GNTMAP_guest_avail_mask ((uint32_t)~0U << _GNTMAP_guest_avail0)
 
 /* The status of one element. GNTST_eagain is not a failure: the page was swapped out, ask again. */
-#define GNTST_okay		0
-#define GNTST_general_error	(-1)
-#define GNTST_bad_domain	(-2)
-#define GNTST_bad_gntref	(-3)
-#define GNTST_bad_handle	(-4)
-#define GNTST_bad_virt_addr	(-5)
-#define GNTST_bad_dev_addr	(-6)
-#define GNTST_no_device_space	(-7) /* no IOMMU space */
+#define GNTST_okay              0
+#define GNTST_general_error     (-1)
+#define GNTST_bad_domain        (-2)
+#define GNTST_bad_gntref        (-3)
+#define GNTST_bad_handle        (-4)
+#define GNTST_bad_virt_addr     (-5)
+#define GNTST_bad_dev_addr      (-6)
+#define GNTST_no_device_space   (-7) /* no IOMMU space */
 #define GNTST_permission_denied (-8)
-#define GNTST_bad_page		(-9)
-#define GNTST_bad_copy_arg	(-10) /* a copy leaves its page */
-#define GNTST_address_too_big	(-11)
-#define GNTST_eagain		(-12)
-#define GNTST_no_space		(-13) /* maptrack is full */
+#define GNTST_bad_page          (-9)
+#define GNTST_bad_copy_arg      (-10) /* a copy leaves its page */
+#define GNTST_address_too_big   (-11)
+#define GNTST_eagain            (-12)
+#define GNTST_no_space          (-13) /* maptrack is full */
 
 #endif

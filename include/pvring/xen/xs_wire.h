@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The xenstore protocol: message header, types and limits, and the ring page over which a domain speaks
- * it. Source of everything here: io/xs_wire.h; what the messages mean is docs/misc/xenstore.txt in Xen.
+ * The xenstore protocol: message header, types and limits, and the ring page over which a domain
+ * speaks it. Source of everything here: io/xs_wire.h; what the messages mean is
+ * docs/misc/xenstore.txt in Xen.
  */
 #ifndef PVR_XEN_XS_WIRE_H
 #define PVR_XEN_XS_WIRE_H
@@ -26,7 +27,7 @@ enum xsd_sockmsg_type {
 	XS_RM = 13,
 	XS_SET_PERMS = 14,
 	XS_WATCH_EVENT = 15, /* unasked for, from the server: path, token */
-	XS_ERROR = 16,	     /* the answer to a request that failed: a name from XSD_ERRORS */
+	XS_ERROR = 16,       /* the answer to a request that failed: a name from XSD_ERRORS */
 	XS_IS_DOMAIN_INTRODUCED = 17,
 	XS_RESUME = 18,
 	XS_SET_TARGET = 19,
@@ -39,11 +40,12 @@ enum xsd_sockmsg_type {
 #define XS_DEBUG XS_CONTROL
 
 /* Old spellings of the flags of a write. */
-#define XS_WRITE_NONE	     "NONE"
-#define XS_WRITE_CREATE	     "CREATE"
+#define XS_WRITE_NONE        "NONE"
+#define XS_WRITE_CREATE      "CREATE"
 #define XS_WRITE_CREATE_EXCL "CREATE|EXCL"
 
-/* The errors which can be named in XS_ERROR, in Xen's order; both sides make their table from it. */
+/* The errors which can be named in XS_ERROR, in Xen's order; both sides make their table from it.
+ */
 #define XSD_ERRORS(X)                                                                              \
 	X(EINVAL)                                                                                  \
 	X(EACCES)                                                                                  \
@@ -62,7 +64,8 @@ enum xsd_sockmsg_type {
 	X(E2BIG)                                                                                   \
 	X(EPERM)
 
-/* Before every message, both ways. len counts the payload alone. req_id comes back as it was sent. */
+/* Before every message, both ways. len counts the payload alone. req_id comes back as it was sent.
+ */
 struct xsd_sockmsg {
 	uint32_t type; /* enum xsd_sockmsg_type */
 	uint32_t req_id;
@@ -71,10 +74,7 @@ struct xsd_sockmsg {
 };
 
 /* The strings of an XS_WATCH_EVENT, in order. */
-enum xs_watch_type {
-	XS_WATCH_PATH = 0,
-	XS_WATCH_TOKEN = 1
-};
+enum xs_watch_type { XS_WATCH_PATH = 0, XS_WATCH_TOKEN = 1 };
 
 /* Limits in bytes, the payload without the header, the paths without the NUL. */
 #define XENSTORE_PAYLOAD_MAX  4096
@@ -87,9 +87,9 @@ typedef uint32_t XENSTORE_RING_IDX;
 #define MASK_XENSTORE_IDX(idx) ((idx) & (XENSTORE_RING_SIZE - 1))
 
 /*
- * The page a domain shares with the server. req carries the domain's messages, rsp the server's; each
- * side advances prod of what it sends and cons of what it takes. server_features, connection and error
- * mean something only when the server says so in server_features.
+ * The page a domain shares with the server. req carries the domain's messages, rsp the server's;
+ * each side advances prod of what it sends and cons of what it takes. server_features, connection
+ * and error mean something only when the server says so in server_features.
  */
 struct xenstore_domain_interface {
 	char req[XENSTORE_RING_SIZE];
@@ -97,12 +97,12 @@ struct xenstore_domain_interface {
 	XENSTORE_RING_IDX req_cons, req_prod;
 	XENSTORE_RING_IDX rsp_cons, rsp_prod;
 	uint32_t server_features; /* XENSTORE_SERVER_FEATURE_* */
-	uint32_t connection;	  /* XENSTORE_CONNECTED or _RECONNECT */
-	uint32_t error;		  /* XENSTORE_ERROR_* */
+	uint32_t connection;      /* XENSTORE_CONNECTED or _RECONNECT */
+	uint32_t error;           /* XENSTORE_ERROR_* */
 };
 
 #define XENSTORE_SERVER_FEATURE_RECONNECTION 1 /* the guest may ask for a fresh ring */
-#define XENSTORE_SERVER_FEATURE_ERROR	     2 /* the server reports in error why it stopped */
+#define XENSTORE_SERVER_FEATURE_ERROR        2 /* the server reports in error why it stopped */
 
 /* The guest writes RECONNECT and notifies; the server resets the ring and writes CONNECTED. */
 #define XENSTORE_CONNECTED 0
