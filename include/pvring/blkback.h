@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block backend: serves every disk under backend/vbd of its xenstore, in one process. The control thread
+ * watches xenstore and runs the handshakes; each ring belongs to one worker thread, which owns one I/O engine
+ * instance and one host handle. No locks on the data path.
+ *
+ * A disk is described by nodes of its backend directory that the toolstack writes:
+ *   params   what to serve: an absolute path (type file), or a size in bytes (type mem, null)
+ *   type     "file" (also "phy"), "mem", "null"
+ *   mode     "w" or "r"
+ *   direct   "1": O_DIRECT (ours)
+ *   engine   "uring" or "sync" (ours; missing: uring, and sync where io_uring is refused)
+ *   frontend, frontend-id, online, state, device-type   as libxl writes them
+ * and this backend answers with feature-flush-cache, max-ring-page-order, sectors, sector-size, info,
+ * hotplug-status ("connected" or "error"), hotplug-error (one line, for the operator), state.
+ */
+#ifndef PVR_BLKBACK_H
+#define PVR_BLKBACK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct pvr_blkback_config {
+	const char *dir;  /* of the hypervisor's sockets */
+	unsigned workers; /* threads; 0: one a CPU, at most 4 */
+	int ready_fd;     /* one byte is written when backend/vbd is watched; -1: none */
+	int parent_dies;  /* end when the parent process ends */
+};
+
+/*
+ * Serve until SIGTERM or SIGINT, or until the hypervisor is gone. Confines itself with seccomp once set up.
+ * Returns 0 or a negative errno, having written one line that says what and where to stderr.
+ */
+int pvr_blkback_run(const struct pvr_blkback_config *config);
+
+/*
+ * Counters of one disk, in a file `vbd-<domid>-<devid>` below "stats" of the directory, which the backend maps
+ * and anybody may read at any time (`pvring stats`). Written with relaxed stores by the one worker that
+ * owns the ring, so each is exact but they are not one snapshot.
+ */
+#define PVR_BLKBACK_STATS_MAGIC   0x31747376u /* "vst1" */
+#define PVR_BLKBACK_STATS_BUCKETS 64u
+
+struct pvr_blkback_stats {
+	uint32_t magic;
+	uint32_t size; /* of this structure */
+	uint32_t domid, devid;
+	_Atomic uint64_t reads, writes, flushes, others; /* requests */
+	_Atomic uint64_t sectors_read, sectors_written;  /* of 512 bytes */
+	_Atomic uint64_t errors;         /* answered with an error */
+	_Atomic uint64_t invalid;        /* of these: refused before any I/O */
+	_Atomic uint64_t inflight;
+	_Atomic uint64_t grants_mapped;  /* pages mapped, in all */
+	_Atomic uint64_t events_in;      /* wake-ups by the frontend */
+	_Atomic uint64_t events_out;     /* notifications sent */
+	_Atomic uint64_t polls_hit, polls_missed; /* spins before sleep that found work, and that did not */
+	_Atomic uint64_t submits;        /* engine submissions (batches) */
+	/* Latency from taking a request to answering it: bucket i counts [2^(i/2)) ns steps, see blkback/stats.c. */
+	_Atomic uint64_t latency[PVR_BLKBACK_STATS_BUCKETS];
+};
+
+/* The bucket for a latency, and the upper bound of a bucket, in ns; two buckets an octave. */
+unsigned pvr_blkback_stats_bucket(uint64_t ns);
+uint64_t pvr_blkback_stats_bound(unsigned bucket);
+
+#endif

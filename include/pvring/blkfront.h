@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block frontend: a disk of the guest, served by whatever backend speaks Xen's public io/blkif.h.
+ *
+ * Two ways to use a disk, not both at a time:
+ *
+ *   asynchronous  fill requests, submit a batch, poll for completions; sleep in pvr_blkfront_wait when
+ *                 there is nothing to poll for. One thread at a time owns the disk; there are no locks inside.
+ *   blocking      pvr_blkfront_read, _write, _flush from any number of threads at once; on top of the above.
+ *
+ * Data moves without a copy: a request's segments name pages of the domain's own memory (from
+ * pvr_port_pages_alloc), which are granted to the backend while the request is in flight.
+ *
+ * Sectors are 512 bytes in every interface here, whatever the disk's own sector size (as blkif has it
+ * since Xen 4.20); positions and lengths must be multiples of the disk's sector size.
+ *
+ * What a backend does wrong (an index too far, an id not in flight, an answer to another operation) puts the
+ * disk into the error state: logged once, every request in flight ends with -EIO, later ones with -ENODEV.
+ *
+ * Freestanding. Thread context.
+ */
+#ifndef PVR_BLKFRONT_H
+#define PVR_BLKFRONT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pvring/xen/blkif.h>
+
+struct pvr_blkfront;
+
+/* What was negotiated; valid while connected. */
+struct pvr_blkfront_info {
+	uint64_t sectors;               /* of 512 bytes */
+	uint32_t sector_size;           /* bytes; alignment of every request */
+	uint32_t physical_sector_size;  /* bytes; a hint */
+	uint32_t readonly;              /* VDISK_READONLY: writes end with -EROFS, without reaching the backend */
+	uint32_t flush;                 /* flush is offered; else pvr_blkfront_flush ends with -EOPNOTSUPP */
+	uint32_t entries;               /* slots of the ring */
+	uint32_t max_segments;          /* segments of one request */
+	uint32_t ring_order;            /* log2 of the ring's pages */
+	uint32_t queues;
+};
+
+/* Counters since the disk was opened. */
+struct pvr_blkfront_stats {
+	uint64_t requests, responses, errors;
+	uint64_t sectors_read, sectors_written;
+	uint64_t notifies;      /* events sent */
+	uint64_t events;        /* wake-ups taken */
+	uint64_t grants_leaked; /* pages the backend did not give back */
+};
+
+/* A piece of a request within one page: `length` bytes at `address`, both multiples of 512. */
+struct pvr_blk_segment {
+	void *address;
+	uint32_t length;
+};
+
+/*
+ * One request. The caller owns it and its pages and keeps both, at their addresses, from submit to the
+ * call of `done`; there `error` is 0 or a negative errno: -EIO the device failed, -EOPNOTSUPP the backend
+ * cannot, -ENODEV the disk is gone. `done` is called from submit or poll, may submit again, may not sleep.
+ */
+struct pvr_blk_request {
+	uint8_t op; /* BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_FLUSH_DISKCACHE (without segments) */
+	uint32_t segments_count;
+	uint64_t sector;
+	const struct pvr_blk_segment *segments;
+	void (*done)(struct pvr_blk_request *request, int error);
+	void *user;
+};
+
+/*
+ * Connect the disk whose directory is `path` ("device/vbd/51712"): the whole handshake, until the backend is
+ * Connected or deadline_ns (pvr_port_now_ns time) has passed. A state left behind by an earlier owner is
+ * closed first. Allocates pages; pvr_blkfront_close gives them back. Errors: -ENOENT no such device,
+ * -ETIMEDOUT the backend did not come up, -ENOMEM, -ENOSPC no grant references left, -EPROTO the backend
+ * published what makes no sense (logged).
+ */
+int pvr_blkfront_open(const char *path, uint64_t deadline_ns, struct pvr_blkfront **disk);
+
+/*
+ * Close: waits for what is in flight, goes through Closing and Closed with the backend (bounded by five
+ * seconds), ends every grant; a page the backend keeps mapped is leaked, not reused. The disk is freed.
+ */
+void pvr_blkfront_close(struct pvr_blkfront *disk);
+
+const struct pvr_blkfront_info *pvr_blkfront_info(const struct pvr_blkfront *disk);
+void pvr_blkfront_stats(const struct pvr_blkfront *disk, struct pvr_blkfront_stats *stats);
+
+/*
+ * Queue up to `count` requests; returns how many were taken, in order, 0 when the ring is full. A request
+ * that can never succeed (misaligned, beyond the end, too many segments: -EINVAL; -EROFS; -ENODEV) is taken and
+ * ends at once through `done`. Nothing is visible to the backend before pvr_blkfront_kick.
+ */
+unsigned pvr_blkfront_submit(
+	struct pvr_blkfront *disk, struct pvr_blk_request *const *requests, unsigned count);
+
+/* Publish what was queued, with at most one event. */
+void pvr_blkfront_kick(struct pvr_blkfront *disk);
+
+/*
+ * Take completions; calls `done` for each. Returns their number, or -ENODEV once the disk is in error
+ * or gone and nothing is in flight any more.
+ */
+int pvr_blkfront_poll(struct pvr_blkfront *disk);
+
+/* Requests the ring can still take, and those in flight. */
+unsigned pvr_blkfront_free(const struct pvr_blkfront *disk);
+unsigned pvr_blkfront_inflight(const struct pvr_blkfront *disk);
+
+/*
+ * Sleep until there may be something to poll for, or the deadline. Polls the ring for a short while
+ * first, as long as that has paid lately. 0 or -ETIMEDOUT.
+ */
+int pvr_blkfront_wait(struct pvr_blkfront *disk, uint64_t deadline_ns);
+
+/*
+ * Blocking. `buffer` lies in pages of pvr_port_pages_alloc, 512-byte aligned; `bytes` is a multiple of the
+ * sector size and may exceed what one request holds. 0 or a negative errno as in struct pvr_blk_request.
+ */
+int pvr_blkfront_read(struct pvr_blkfront *disk, uint64_t sector, void *buffer, size_t bytes);
+int pvr_blkfront_write(struct pvr_blkfront *disk, uint64_t sector, const void *buffer, size_t bytes);
+int pvr_blkfront_flush(struct pvr_blkfront *disk);
+
+#endif
