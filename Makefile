@@ -59,6 +59,12 @@ $(BUILD)/tests/unit: $(call obj,tests/unit) $(UNIT_LIBS)
 test-unit: $(BUILD)/tests/unit
 	$(BUILD)/tests/unit
 
+# ---- the wire headers against libxen-dev's -----------------------------------------------------------
+test-abi:
+	@CC="$(CC)" tests/abi/run.sh $(BUILD)/abi
+
+.PHONY: test-abi
+
 clean:
 	rm -rf build
 

@@ -24,6 +24,6 @@
 #define XEN_ELFNOTE_INIT_P2M           15
 #define XEN_ELFNOTE_MOD_START_PFN      16
 #define XEN_ELFNOTE_SUPPORTED_FEATURES 17 /* bits of XENFEAT_* */
-#define XEN_ELFNOTE_PHYS32_ENTRY       18 /* physical entry: 32-bit, paging off, start info in EBX */
+#define XEN_ELFNOTE_PHYS32_ENTRY       18 /* physical; 32-bit, paging off, EBX: start info */
 
 #endif

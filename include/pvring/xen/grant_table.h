@@ -53,8 +53,7 @@ struct grant_entry_v1 {
 #define _GTF_PAT      7
 #define GTF_PAT       (1U << _GTF_PAT)
 #define _GTF_sub_page 8
-#define GTF_sub_page                                                                               \
-	(1U << _GTF_sub_page) /* guest, version 2: only a part of the page, only by copy */
+#define GTF_sub_page  (1U << _GTF_sub_page) /* guest, version 2: a part, copy only */
 
 /* Flags of GTF_accept_transfer, set by Xen: frame is reserved, then valid. */
 #define _GTF_transfer_committed 2
@@ -128,8 +127,7 @@ struct gnttab_transfer {
 	int16_t status;
 };
 
-/* Flags of a copy: the side names a grant of domid, otherwise a frame of domid (own frames mostly).
- */
+/* Flags of a copy: that side names a grant of domid, otherwise a frame of domid. */
 #define _GNTCOPY_source_gref 0
 #define GNTCOPY_source_gref  (1U << _GNTCOPY_source_gref)
 #define _GNTCOPY_dest_gref   1
@@ -166,8 +164,7 @@ struct gnttab_unmap_and_replace {
 	int16_t status;
 };
 
-/* Ask for a version of the table; the version in use comes back. It may only change while unused.
- */
+/* Ask for a version of the table; the one in use comes back. Active grants may make it fail. */
 struct gnttab_set_version {
 	uint32_t version;
 };
@@ -203,9 +200,7 @@ struct gnttab_swap_grant_ref {
 #define _GNTMAP_application_map 3
 #define GNTMAP_application_map  (1U << _GNTMAP_application_map) /* PV: user space may access */
 #define _GNTMAP_contains_pte    4
-#define GNTMAP_contains_pte                                                                        \
-	(1U << _GNTMAP_contains_pte) /* PV: host_addr is the address of a PTE                      \
-				      */
+#define GNTMAP_contains_pte     (1U << _GNTMAP_contains_pte) /* PV: host_addr is that of a PTE */
 #define _GNTMAP_guest_avail0    16
 #define GNTMAP_guest_avail_mask ((uint32_t)~0U << _GNTMAP_guest_avail0)
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The HVM hypercall and parameters, as a PVH guest uses them. Source: hvm/hvm_op.h and
- * hvm/params.h. */
+/*
+ * The HVM hypercall and parameters, as a PVH guest uses them. Source: hvm/hvm_op.h and
+ * hvm/params.h.
+ */
 #ifndef PVR_XEN_HVM_H
 #define PVR_XEN_HVM_H
 

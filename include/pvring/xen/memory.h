@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory hypercall: reservations, the physmap, the memory map. Source of everything here:
- * memory.h. */
+/*
+ * The memory hypercall: reservations, the physmap, the memory map. Source of everything here:
+ * memory.h.
+ */
 #ifndef PVR_XEN_MEMORY_H
 #define PVR_XEN_MEMORY_H
 
@@ -34,8 +36,7 @@ struct xen_memory_reservation {
 	domid_t domid;
 };
 
-/* mem_flags: the low eight bits limit the address width, the next eight are a NUMA node plus one.
- */
+/* mem_flags: the low eight bits limit the address width, the next eight are a node plus one. */
 #define XENMEMF_address_bits(x)     (x)
 #define XENMEMF_get_address_bits(x) ((x)&0xffU)
 #define XENMEMF_node(x)             (((x) + 1) << 8)
@@ -68,8 +69,7 @@ struct xen_add_to_physmap {
 	xen_pfn_t gpfn;
 };
 
-/* The same for size frames; idxs, gpfns and errs are guest pointers, errs[i] a negative errno or 0.
- */
+/* The same for size frames; idxs, gpfns, errs are guest pointers, errs[i] a negative errno or 0. */
 struct xen_add_to_physmap_batch {
 	domid_t domid;
 	uint16_t space;

@@ -18,10 +18,8 @@
 #define XEN_NETIF_MAX_TX_SIZE  0xFFFF
 
 /* Flags of a tx request. */
-#define _NETTXF_csum_blank 0
-#define NETTXF_csum_blank                                                                          \
-	(1U << _NETTXF_csum_blank) /* the checksum is only the pseudo header's                     \
-				    */
+#define _NETTXF_csum_blank     0
+#define NETTXF_csum_blank      (1U << _NETTXF_csum_blank) /* has only the pseudo header sum */
 #define _NETTXF_data_validated 1
 #define NETTXF_data_validated  (1U << _NETTXF_data_validated) /* the data needs no check */
 #define _NETTXF_more_data      2
@@ -107,8 +105,7 @@ struct netif_rx_request {
 #define _NETRXF_extra_info     3
 #define NETRXF_extra_info      (1U << _NETRXF_extra_info)
 #define _NETRXF_gso_prefix     4
-#define NETRXF_gso_prefix                                                                          \
-	(1U << _NETRXF_gso_prefix) /* old way to tell GSO: this slot is only that */
+#define NETRXF_gso_prefix      (1U << _NETRXF_gso_prefix) /* old GSO: the slot tells only that */
 
 struct netif_rx_response {
 	uint16_t id;
@@ -137,12 +134,12 @@ struct netif_rx_response {
 
 /* Requests of the control ring. data[] in the comment; a "gref" grants a page with the data. */
 #define XEN_NETIF_CTRL_TYPE_INVALID               0
-#define XEN_NETIF_CTRL_TYPE_GET_HASH_FLAGS        1 /* answer: HASH_TYPE bits it can do */
-#define XEN_NETIF_CTRL_TYPE_SET_HASH_FLAGS        2 /* HASH_TYPE bits */
-#define XEN_NETIF_CTRL_TYPE_SET_HASH_KEY          3 /* gref, bytes */
-#define XEN_NETIF_CTRL_TYPE_GET_HASH_MAPPING_SIZE 4 /* answer: entries it can do */
-#define XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE 5 /* entries */
-#define XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING      6 /* gref, entries, first: uint32_t queue numbers */
+#define XEN_NETIF_CTRL_TYPE_GET_HASH_FLAGS        1  /* answer: HASH_TYPE bits it can do */
+#define XEN_NETIF_CTRL_TYPE_SET_HASH_FLAGS        2  /* HASH_TYPE bits */
+#define XEN_NETIF_CTRL_TYPE_SET_HASH_KEY          3  /* gref, bytes */
+#define XEN_NETIF_CTRL_TYPE_GET_HASH_MAPPING_SIZE 4  /* answer: entries it can do */
+#define XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE 5  /* entries */
+#define XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING      6  /* gref of uint32_t[], count, first */
 #define XEN_NETIF_CTRL_TYPE_SET_HASH_ALGORITHM    7  /* HASH_ALGORITHM */
 #define XEN_NETIF_CTRL_TYPE_GET_GREF_MAPPING_SIZE 8  /* queue; answer: grants it keeps mapped */
 #define XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING      9  /* queue, gref of xen_netif_gref[], count */
@@ -166,8 +163,7 @@ struct xen_netif_ctrl_response {
 #define XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER 2
 #define XEN_NETIF_CTRL_STATUS_BUFFER_OVERFLOW   3
 
-/* A grant for the backend to keep mapped. Adding is all or nothing; status is the answer of a DEL.
- */
+/* A grant for the backend to keep mapped. An ADD is all or nothing; a DEL answers in status. */
 struct xen_netif_gref {
 	grant_ref_t ref;
 	uint16_t flags;  /* XEN_NETIF_CTRLF_GREF_* */

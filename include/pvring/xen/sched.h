@@ -19,8 +19,10 @@ struct sched_shutdown {
 	unsigned int reason; /* SHUTDOWN_* */
 };
 
-/* Sleep with upcalls off until one of ports is pending, or until timeout (ns of system time, 0
- * never). */
+/*
+ * Sleep with upcalls off until one of ports is pending, or until timeout (ns of system time, 0
+ * never).
+ */
 struct sched_poll {
 	evtchn_port_t *ports; /* guest pointer */
 	unsigned int nr_ports;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The vCPU hypercall: run state, timers, where vcpu_info lives. Source of everything here: vcpu.h.
- */
+/* The vCPU hypercall: run state, timers, place of vcpu_info. Source of everything here: vcpu.h. */
 #ifndef PVR_XEN_VCPU_H
 #define PVR_XEN_VCPU_H
 

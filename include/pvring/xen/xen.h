@@ -18,8 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Guest words. Arm fixes them at 64 bits, also for 32-bit guests. Source: arch-x86/xen.h,
- * arch-arm.h. */
+/*
+ * Guest words. Arm fixes them at 64 bits, also for 32-bit guests. Source: arch-x86/xen.h,
+ * arch-arm.h.
+ */
 #if defined(__i386__) || defined(__x86_64__)
 typedef unsigned long xen_pfn_t;
 typedef unsigned long xen_ulong_t;
@@ -92,8 +94,7 @@ typedef uint16_t domid_t;
 #define CONSOLEIO_write 0
 #define CONSOLEIO_read  1
 
-/* Virtual interrupts. "vcpu": one per vCPU; the others go to one vCPU of the domain. Source: xen.h.
- */
+/* Virtual interrupts. "vcpu": each vCPU has its own; the others are the domain's. Source: xen.h. */
 #define VIRQ_TIMER      0  /* vcpu: the one-shot or periodic timer fired */
 #define VIRQ_DEBUG      1  /* vcpu: the guest is asked to dump its state */
 #define VIRQ_CONSOLE    2  /* dom0: bytes from the emergency console */
@@ -134,8 +135,7 @@ struct vcpu_time_info {
 };
 
 #define XEN_PVCLOCK_TSC_STABLE_BIT (1 << 0) /* comparable between vCPUs */
-#define XEN_PVCLOCK_GUEST_STOPPED                                                                  \
-	(1 << 1) /* the guest was paused; soft lockups are not its fault */
+#define XEN_PVCLOCK_GUEST_STOPPED  (1 << 1) /* paused from outside; no soft lockup */
 
 /* What an architecture adds. Source: arch-x86/xen-x86_{32,64}.h, arch-x86/xen.h, arch-arm.h. */
 #if defined(__i386__) || defined(__x86_64__)

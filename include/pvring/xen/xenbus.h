@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The states of a device's two ends, as decimal text in their `state` nodes. Source: io/xenbus.h.
- */
+/* The states of a device's two ends, decimal text in their `state` nodes. Source: io/xenbus.h. */
 #ifndef PVR_XEN_XENBUS_H
 #define PVR_XEN_XENBUS_H
 

@@ -44,8 +44,7 @@ enum xsd_sockmsg_type {
 #define XS_WRITE_CREATE      "CREATE"
 #define XS_WRITE_CREATE_EXCL "CREATE|EXCL"
 
-/* The errors which can be named in XS_ERROR, in Xen's order; both sides make their table from it.
- */
+/* The errors which XS_ERROR can name, in Xen's order; both sides make their table from it. */
 #define XSD_ERRORS(X)                                                                              \
 	X(EINVAL)                                                                                  \
 	X(EACCES)                                                                                  \
@@ -64,8 +63,7 @@ enum xsd_sockmsg_type {
 	X(E2BIG)                                                                                   \
 	X(EPERM)
 
-/* Before every message, both ways. len counts the payload alone. req_id comes back as it was sent.
- */
+/* Before every message, both ways. len counts the payload alone; req_id comes back unchanged. */
 struct xsd_sockmsg {
 	uint32_t type; /* enum xsd_sockmsg_type */
 	uint32_t req_id;
