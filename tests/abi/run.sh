@@ -4,6 +4,8 @@
 # Compares include/pvring/xen with libxen-dev's headers: every size, offset, width and constant, for
 # x86_64 and i386, and the foreign block layouts with the native ones of each width. Run from the
 # top, with a directory for what it builds: tests/abi/run.sh build/abi. CC must know -m32.
+#
+# shellcheck disable=SC2086 # flags are words
 set -eu
 
 out=$1
@@ -33,14 +35,13 @@ done | grep -Evx 'PVR_.*|XSD_ERRORS|XEN_NETIF_EXTRA_TYPE_XDP|.*_PPI|blkif_x86_(3
 		grep -qw -e "$name" $here/list.h || grep -qw -e "${name#blkif_}" $here/blkif_list.h ||
 			echo "$name"
 	done)
-[ -z "$missing" ] || die "not in list.h:" $missing
+[ -z "$missing" ] || die "not in list.h: $missing"
 
 # facts NAME FLAG...: build with the flags, write what it prints into NAME.
 facts()
 {
 	name=$out/$1
 	shift
-	# shellcheck disable=SC2086
 	$cc $cflags "$@" $here/facts.c -o "$name.bin"
 	"$name.bin" >"$name"
 }

@@ -20,8 +20,8 @@ struct sched_shutdown {
 };
 
 /*
- * Sleep with upcalls off until one of ports is pending, or until timeout (ns of system time, 0
- * never).
+ * Sleep with upcalls off until one of ports is pending, or until timeout, in ns of system time; 0
+ * waits for ever.
  */
 struct sched_poll {
 	evtchn_port_t *ports; /* guest pointer */
