@@ -64,8 +64,16 @@ struct pvr_hv_msg {
 /*
  * A hypercall by Xen's number: op (__HYPERVISOR_*), command, count of array elements (1 where there is no
  * array). The argument follows: Xen's structure, or `count` of them. result is the hypercall's. Event
- * channel calls that make a port hand back two descriptors: rx (readable when an event came) and tx (write 8
- * bytes of 1 to send); GNTTABOP_setup_table hands back its frame list behind the structure.
+ * channel calls that make a port hand back two descriptors, rx and tx; GNTTABOP_setup_table hands back its
+ * frame list behind the structure.
+ *
+ * tx is a non-blocking eventfd: write 8 bytes of 1 to send. rx tells that the peer has written to its tx; it is
+ * never read or written. To a guest, rx is an epoll descriptor which holds that eventfd edge-triggered
+ * (EPOLLIN | EPOLLET): epoll_wait on it sleeps for the next event and takes it. The guest never gets
+ * the eventfd itself, because O_NONBLOCK belongs to the open file description: a guest that shared it with the sender
+ * could clear the flag, fill the counter and so put the sender's write(2) to sleep for ever. To dom0, which guests
+ * must trust anyway, rx is the guest's tx eventfd itself, for dom0 to add edge-triggered to an epoll set of
+ * its own. The store channel of PVR_HV_ATTACH is made in the same way.
  */
 struct pvr_hv_hypercall {
 	uint32_t op;
