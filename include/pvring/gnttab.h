@@ -11,7 +11,7 @@
  *
  * A book entry is locked by a word that names its owner, so that the daemon can break the lock of a
  * process that died. It then counts the pins anew from the maptracks, which is why a maptrack entry
- * is written before a pin is taken and after it is given back.
+ * changes only under the lock of the book entry it points to.
  */
 #ifndef PVR_GNTTAB_H
 #define PVR_GNTTAB_H
@@ -59,22 +59,29 @@ struct pvr_gnttab {
 /*
  * Map `ref` for domain `who` (0: dom0). On GNTST_okay the entry carries GTF_reading (and GTF_writing unless
  * readonly) and *frame is the frame that was checked. `track` is a free entry of the caller's maptrack
- * and is filled in. Otherwise a negative GNTST_*: bad_gntref, permission_denied (not granted to `who`, or
- * read-only asked for writing), bad_page (a frame that is not the guest's), no_space (counter full), eagain (the entry is
- * locked or changes under us: bounded, the guest cannot make us loop).
+ * and is filled in. Otherwise a negative GNTST_*: bad_gntref (beyond the table, or no grant of access there),
+ * permission_denied (not granted to `who`, or read-only asked for writing), bad_page (a frame that is not
+ * the guest's), no_space (counter full), eagain (the entry is locked or changes under us: bounded, the guest
+ * cannot make us loop).
  */
 int16_t pvr_gnttab_map(struct pvr_gnttab *table, domid_t who, grant_ref_t ref, int readonly,
 	struct pvr_maptrack *track, uint32_t *frame);
 
-/* Give one mapping back; clears GTF_writing with the last writer and GTF_reading with the last of all. */
+/*
+ * Give one mapping back; clears GTF_writing with the last writer and GTF_reading with the last of all. bad_handle:
+ * `track` is free or is not of this table. eagain: the entry stays locked by another client, which is
+ * stopped or dead; the mapping stays and goes with the connection.
+ */
 int16_t pvr_gnttab_unmap(struct pvr_gnttab *table, struct pvr_maptrack *track);
 
 /*
  * The daemon, when client `dead` is gone: for every track of `tracks[]` that names this table's domain and
  * generation, give the mapping back; break locks it held and recount those entries from all live maptracks
- * (tables[] of tables_count, `entries` each).
+ * (tables[] of tables_count, `entries` each; `tracks` itself may be among them and is left out). Returns how many
+ * mappings remain because yet another client holds the lock: that one is dying too, or stopped. Call again
+ * once it is recovered, and keep `tracks` in tables[] till then.
  */
-void pvr_gnttab_recover(struct pvr_gnttab *table, uint32_t dead, struct pvr_maptrack *tracks,
+unsigned pvr_gnttab_recover(struct pvr_gnttab *table, uint32_t dead, struct pvr_maptrack *tracks,
 	struct pvr_maptrack *const *tables, unsigned tables_count, uint32_t entries);
 
 /* Pages mapped at the moment: entries with a reader or a writer. For statistics; not a snapshot. */
