@@ -32,6 +32,7 @@ typedef uint32_t pvr_store_tx;
 struct pvr_store_watch {
 	_Atomic uint32_t fired;
 	char path[128];
+	uint32_t token;               /* private: names the watch to xenstored */
 	struct pvr_store_watch *next; /* private */
 };
 
@@ -65,7 +66,10 @@ void pvr_store_unwatch(struct pvr_store_watch *watch);
 int pvr_store_wait(struct pvr_store_watch *watch, uint32_t seen, uint64_t deadline_ns);
 int pvr_store_wait_any(uint32_t *fired_total, uint64_t deadline_ns);
 
-/* Take in whatever the ring holds now, so that `fired` of every watch is up to date. Does not sleep. */
+/*
+ * Take in whatever the ring holds now, so that `fired` of every watch is up to date. Does not sleep, and
+ * costs two loads when nothing came since the last time: a data path may call it in passing.
+ */
 void pvr_store_pump(void);
 
 #endif
