@@ -65,8 +65,12 @@ test-abi:
 
 .PHONY: test-abi
 
+# The frontends without a libc, for three architectures; fails when they want more than the port gives.
+test-freestanding:
+	tests/freestanding/run.sh build $(call src,$(FRONT_DIRS))
+
 clean:
 	rm -rf build
 
-.PHONY: all clean test-unit
+.PHONY: all clean test-unit test-freestanding
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -14,8 +14,13 @@
  * Sectors are 512 bytes in every interface here, whatever the disk's own sector size (as blkif has it
  * since Xen 4.20); positions and lengths must be multiples of the disk's sector size.
  *
- * What a backend does wrong (an index too far, an id not in flight, an answer to another operation) puts the
- * disk into the error state: logged once, every request in flight ends with -EIO, later ones with -ENODEV.
+ * What a backend does wrong (an index too far, an id not in flight, an answer to another operation, a page
+ * it keeps mapped after the answer) puts the disk into the error state: logged once, every request in
+ * flight ends with -EIO, later ones with -ENODEV. A backend that closes or vanishes ends them with -ENODEV.
+ *
+ * A page that the backend still has mapped when its request must end is lost: the request ends with -EBUSY.
+ * Its pages must then be neither used again nor given back to the port, since the backend can read or
+ * write them for as long as it likes. A disk in error waits up to a second for the backend to let go.
  *
  * Freestanding. Thread context.
  */
@@ -42,7 +47,7 @@ struct pvr_blkfront_info {
 	uint32_t queues;
 };
 
-/* Counters since the disk was opened. */
+/* Counters since the disk was opened. Exact for the disk's owner; with blocking use a moment old. */
 struct pvr_blkfront_stats {
 	uint64_t requests, responses, errors;
 	uint64_t sectors_read, sectors_written;
@@ -60,7 +65,9 @@ struct pvr_blk_segment {
 /*
  * One request. The caller owns it and its pages and keeps both, at their addresses, from submit to the
  * call of `done`; there `error` is 0 or a negative errno: -EIO the device failed, -EOPNOTSUPP the backend
- * cannot, -ENODEV the disk is gone. `done` is called from submit or poll, may submit again, may not sleep.
+ * cannot, -ENODEV the disk is gone, -EBUSY the pages are lost (above). `done` is called from submit, poll or
+ * close, may submit again, may not sleep; calling submit from it never goes deeper than what it submits
+ * fails at once.
  */
 struct pvr_blk_request {
 	uint8_t op; /* BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_FLUSH_DISKCACHE (without segments) */
@@ -75,8 +82,8 @@ struct pvr_blk_request {
  * Connect the disk whose directory is `path` ("device/vbd/51712"): the whole handshake, until the backend is
  * Connected or deadline_ns (pvr_port_now_ns time) has passed. A state left behind by an earlier owner is
  * closed first. Allocates pages; pvr_blkfront_close gives them back. Errors: -ENOENT no such device,
- * -ETIMEDOUT the backend did not come up, -ENOMEM, -ENOSPC no grant references left, -EPROTO the backend
- * published what makes no sense (logged).
+ * -ETIMEDOUT the backend did not come up, -ENODEV it refused or went away meanwhile, -ENOMEM, -ENOSPC no
+ * grant references or event channels left, -EPROTO the backend published what makes no sense (logged).
  */
 int pvr_blkfront_open(const char *path, uint64_t deadline_ns, struct pvr_blkfront **disk);
 
@@ -112,7 +119,8 @@ unsigned pvr_blkfront_inflight(const struct pvr_blkfront *disk);
 
 /*
  * Sleep until there may be something to poll for, or the deadline. Polls the ring for a short while
- * first, as long as that has paid lately. 0 or -ETIMEDOUT.
+ * first, as long as that has paid lately. What the backend's state says is noticed within a quarter of a
+ * second, and acted upon by the next poll. 0 or -ETIMEDOUT, or a negative errno of SCHEDOP_poll.
  */
 int pvr_blkfront_wait(struct pvr_blkfront *disk, uint64_t deadline_ns);
 
@@ -123,5 +131,13 @@ int pvr_blkfront_wait(struct pvr_blkfront *disk, uint64_t deadline_ns);
 int pvr_blkfront_read(struct pvr_blkfront *disk, uint64_t sector, void *buffer, size_t bytes);
 int pvr_blkfront_write(struct pvr_blkfront *disk, uint64_t sector, const void *buffer, size_t bytes);
 int pvr_blkfront_flush(struct pvr_blkfront *disk);
+
+/*
+ * Blocking use leaves nobody to look after a disk without I/O. A housekeeping thread calls this in a loop: it
+ * sleeps until the backend's state changes or the deadline, and acts on it (lets a backend that closes go).
+ * Safe beside the blocking calls, and costs nothing while nothing happens. 0, -ETIMEDOUT, -ENODEV once the
+ * disk is in error or gone, or -EPROTO when the xenstore ring is broken.
+ */
+int pvr_blkfront_serve(struct pvr_blkfront *disk, uint64_t deadline_ns);
 
 #endif
