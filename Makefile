@@ -12,10 +12,13 @@ SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -f
 SANFLAGS_tsan := -fsanitize=thread
 SANFLAGS := $(SANFLAGS_$(SAN))
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 CFLAGS ?= -O2 -g
-CPPFLAGS := -Iinclude -D_GNU_SOURCE
+VERSION := 0.1.0
+CPPFLAGS := -Iinclude -D_GNU_SOURCE -DPVR_VERSION='"$(VERSION)"'
 override CFLAGS += -std=gnu11 $(WARN) -fPIC $(SANFLAGS) -MMD -MP
 LDLIBS := -lseccomp -luring -ljansson -lpthread -lm
 
@@ -25,7 +28,14 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
 FRONT_DIRS := rings blkfront
 LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a libprocess.a libdom0.a libclient.a)
 
-all: $(BUILD)/pvring $(BUILD)/nbdkit-pvring-plugin.so
+# What is built only where its headers are installed; one line says what is left out.
+have = $(if $(wildcard $(1)),1)
+HAVE_LIBXEN := $(call have,/usr/include/xen/io/ring.h)
+HAVE_NBDKIT := $(call have,/usr/include/nbdkit-plugin.h)
+LEFT_OUT := $(if $(HAVE_LIBXEN),,bench-ring's-peer(libxen-dev)) $(if $(HAVE_NBDKIT),,nbdkit-plugin(nbdkit-plugin-dev))
+
+all: $(BUILD)/pvring $(if $(HAVE_NBDKIT),$(BUILD)/nbdkit-pvring-plugin.so)
+	$(if $(strip $(LEFT_OUT)),@echo "left out, for want of the package named: $(strip $(LEFT_OUT))")
 
 # ---- libraries: one an archive a directory, so that each waist can be linked to a mock -------------
 $(BUILD)/libpvring.a:     $(call obj,$(FRONT_DIRS))
@@ -44,8 +54,14 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 # ---- programs --------------------------------------------------------------------------------------
-$(BUILD)/pvring: $(call obj,tools bench) $(LIBS)
-	$(CC) $(CFLAGS) $(call obj,tools bench) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
+TOOL_OBJ := $(call obj,tools bench)
+ifeq ($(HAVE_LIBXEN),1)
+$(BUILD)/obj/bench/%: CPPFLAGS += -DPVR_HAVE_LIBXEN
+else
+TOOL_OBJ := $(filter-out $(BUILD)/obj/bench/ring_xen_%,$(TOOL_OBJ))
+endif
+$(BUILD)/pvring: $(TOOL_OBJ) $(LIBS)
+	$(CC) $(CFLAGS) $(TOOL_OBJ) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
 
 $(BUILD)/nbdkit-pvring-plugin.so: $(call obj,tools/nbdkit) $(BUILD)/libpvring.a $(BUILD)/libprocess.a $(BUILD)/libclient.a
 	$(CC) $(CFLAGS) -shared $(call obj,tools/nbdkit) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
@@ -68,6 +84,24 @@ test-abi:
 # The frontends without a libc, for three architectures; fails when they want more than the port gives.
 test-freestanding:
 	tests/freestanding/run.sh build $(call src,$(FRONT_DIRS))
+
+# ---- fuzzers: each names its sources; a run takes FUZZ_SECONDS and keeps its corpus under build/ ------
+FUZZ_SRC_xenstored := $(call src,hypervisor/store)
+FUZZ_SECONDS ?= 20
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.SECONDEXPANSION:
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $$(FUZZ_SRC_$$*) Makefile
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined $(filter %.c,$^) -o $@
+
+fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
+	@for f in $(FUZZERS); do mkdir -p $(BUILD)/fuzz/$$f.corpus; echo "fuzz $$f"; \
+		$(BUILD)/fuzz/$$f -verbosity=0 -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/$$f.corpus || exit 1; done
+
+.PHONY: fuzz
 
 clean:
 	rm -rf build
