@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* pvring bench: finds the benchmark and hands over. */
+#include "../tools/tools.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} benches[] = {
+	{"ring", bench_ring, "round trips through a shared ring, beside the public ring macros"},
+	{"evtchn", bench_evtchn, "events there and back, asleep and awake, beside bare eventfds"},
+	{"blk", bench_blk, "block I/O by size and depth, beside the same file without pvring"},
+};
+
+int verb_bench(int argc, char **argv)
+{
+	static char name[64];
+
+	for (size_t i = 0; argc > 1 && i < sizeof(benches) / sizeof(benches[0]); i++) {
+		if (strcmp(argv[1], benches[i].name))
+			continue;
+		snprintf(name, sizeof(name), "pvring bench %s", benches[i].name);
+		argv[1] = name;
+		return benches[i].run(argc - 1, argv + 1);
+	}
+
+	int asked = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?"));
+	FILE *to = asked ? stdout : stderr;
+
+	fputs("Usage: pvring bench NAME [OPTION...]\n\n", to);
+	for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++)
+		fprintf(to, "  %-8s %s\n", benches[i].name, benches[i].summary);
+	fputs("\nRounds are interleaved; figures are medians. Run on an idle machine.\n", to);
+	return asked ? 0 : EX_USAGE;
+}

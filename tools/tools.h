@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What the verbs of the pvring command share: numbers, errors, disks, and the parts they are made
+ * of. */
+#ifndef PVR_TOOLS_H
+#define PVR_TOOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <pvring/host.h>
+#include <pvring/hypervisor.h>
+
+/* ---- numbers and errors (util.c)
+ * --------------------------------------------------------------------- */
+
+/* A decimal number from lowest to highest, and nothing behind it: 0 or -EINVAL. */
+int tool_number(const char *text, uint64_t lowest, uint64_t highest, uint64_t *value);
+
+/* A size in bytes with an optional suffix k, M, G, T (powers of 1024): 0 or -EINVAL. */
+int tool_size(const char *text, uint64_t *bytes);
+
+/* "64M", "1.5G" for people, in out[16]. */
+const char *tool_size_text(uint64_t bytes, char out[16]);
+
+/* "pvring VERB: message" on stderr; returns `status` (sysexits) so that a verb can end with it. */
+int tool_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The sysexits status for a negative errno. */
+int tool_status(long error);
+
+/* What a negative errno means for a connection to the hypervisor in `dir`: prints the line, returns
+ * the status. */
+int tool_no_hypervisor(const char *dir, long error);
+
+/* The verb now running, for tool_error. */
+extern const char *tool_verb;
+
+/* ---- disks (spec.c)
+ * ---------------------------------------------------------------------------------- */
+
+enum disk_type { DISK_FILE, DISK_MEM, DISK_NULL };
+
+struct disk_spec {
+	enum disk_type type;
+	char path[1024]; /* absolute, for DISK_FILE */
+	uint64_t bytes;  /* for the others */
+	char vdev[16];   /* "" until one is chosen */
+	char engine[16]; /* "" for the backend's default */
+	int readonly, direct;
+};
+
+/* For --help: what a SPEC is. */
+extern const char disk_spec_help[];
+
+/*
+ * Read a SPEC: a path, or file=PATH|mem=SIZE|null=SIZE followed by ,key=value... Does not look at
+ * the image. 0, or -EINVAL with one line in why[size].
+ */
+int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t size);
+
+/* "xvda" to its device number 51712 and back (Xen's docs/man/xen-vbd-interface): 0 or -EINVAL. */
+int disk_vdev_number(const char *vdev, uint32_t *number);
+const char *disk_vdev_name(uint32_t number, char out[16]);
+
+/* ---- devices in xenstore (toolstack.c)
+ * --------------------------------------------------------------- */
+
+/*
+ * Create the two directories of a disk in one transaction, then wait until its backend has opened
+ * it. Chooses the first free xvdX when spec->vdev is empty. 0 with *devid, or a negative errno with
+ * one line in why[size].
+ */
+int device_attach(struct pvr_host *host, uint32_t domid, struct disk_spec *spec, uint32_t *devid,
+	char *why, size_t size);
+
+/* Ask the backend to close, wait for it (force: do not), remove both directories. As above. */
+int device_detach(
+	struct pvr_host *host, uint32_t domid, uint32_t devid, int force, char *why, size_t size);
+
+/* A node below a device's backend directory, "" when it is missing. */
+void device_backend_read(struct pvr_host *host, uint32_t domid, uint32_t devid, const char *name,
+	char *value, size_t size);
+
+/* ---- domains
+ * ----------------------------------------------------------------------------------------- */
+
+/* By name or number: its description, or -ENOENT. */
+int domain_find(int control, const char *name, struct pvr_hv_domain *domain);
+
+/* The domains of the daemon, ascending; a malloc()ed array, its length in *count. 0 or a negative
+ * errno. */
+int domain_list(int control, struct pvr_hv_domain **domains, unsigned *count);
+
+/* ---- an ephemeral system (system.c)
+ * ------------------------------------------------------------------ */
+
+struct ephemeral {
+	char dir[128];
+	pid_t hypervisor, blkback;
+	uint32_t domid;
+};
+
+/*
+ * Start a hypervisor and, when there are disks, a backend, in a new private directory; create a
+ * domain and attach the disks. 0, or a sysexits status with the reason on stderr and nothing left
+ * behind. Sets the environment that guest programs need (PVRING_DIR, PVRING_DOMID, XENSTORED_PATH).
+ */
+int ephemeral_start(
+	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory);
+void ephemeral_stop(struct ephemeral *system);
+
+/* ---- latency histogram (hist.c)
+ * ---------------------------------------------------------------------- */
+
+#define HIST_BUCKETS 1024u
+
+/* 32 linear steps to each octave: every value within 3.2 %. */
+struct hist {
+	uint64_t count, max;
+	uint32_t bucket[HIST_BUCKETS];
+};
+
+void hist_add(struct hist *hist, uint64_t value);
+/* The value that `fraction` (0 to 1) of all values do not exceed; 0 when there are none. */
+uint64_t hist_at(const struct hist *hist, double fraction);
+
+/* ---- verbs
+ * ------------------------------------------------------------------------------------------- */
+
+int verb_run(int argc, char **argv);
+int verb_hypervisor(int argc, char **argv);
+int verb_blkback(int argc, char **argv);
+int verb_create(int argc, char **argv);
+int verb_destroy(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_block_attach(int argc, char **argv);
+int verb_block_detach(int argc, char **argv);
+int verb_block_list(int argc, char **argv);
+int verb_stats(int argc, char **argv);
+int verb_blk(int argc, char **argv);
+int verb_bench(int argc, char **argv);
+
+int bench_ring(int argc, char **argv);
+int bench_evtchn(int argc, char **argv);
+int bench_blk(int argc, char **argv);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* pvring hypervisor and pvring blkback: the two daemons in the foreground. */
+#include "tools.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include <pvring/blkback.h>
+
+#include "args.h"
+
+struct daemon {
+	struct dir_arg dir;
+	uint64_t workers, domains, grant_frames;
+};
+
+static const struct argp_option hypervisor_keys[] = {
+	DIR_OPTION,
+	{"domains", 'n', "N", 0, "how many domains there may be (default 128)", 0},
+	{"grant-frames", 'g', "N", 0, "grant frames a domain, 1 to 64 (default 64: 32768 grants)",
+		0},
+	{0},
+};
+
+static const struct argp_option blkback_keys[] = {
+	DIR_OPTION,
+	{"workers", 'w', "N", 0, "threads that own rings (default: one a CPU, at most 4)", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct daemon *d = state->input;
+
+	switch (key) {
+	case 'D':
+		return dir_arg_set(&d->dir, arg, state);
+	case 'n':
+		if (tool_number(arg, 1, 32751, &d->domains)) /* DOMID_FIRST_RESERVED is 0x7ff0 */
+			argp_failure(
+				state, EX_USAGE, 0, "--domains %s: a number from 1 to 32751", arg);
+		return 0;
+	case 'g':
+		if (tool_number(arg, 1, 64, &d->grant_frames))
+			argp_failure(state, EX_USAGE, 0, "--grant-frames %s: a number from 1 to 64",
+				arg);
+		return 0;
+	case 'w':
+		if (tool_number(arg, 1, 64, &d->workers))
+			argp_failure(
+				state, EX_USAGE, 0, "--workers %s: a number from 1 to 64", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_failure(state, EX_USAGE, 0, "unexpected argument '%s'", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int verb_hypervisor(int argc, char **argv)
+{
+	static const struct argp argp = {hypervisor_keys, parse, NULL,
+		"Run the hypervisor daemon in the foreground: domains, grants, event channels and "
+		"xenstored, on "
+		"the sockets hypervisor.sock and xenstored.sock of its directory. Ends on SIGTERM "
+		"or Ctrl-C.",
+		NULL, NULL, NULL};
+	struct daemon d = {0};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &d);
+
+	struct pvr_hv_config config = {
+		.dir = dir_arg(&d.dir),
+		.ready_fd = -1,
+		.domains_max = (uint32_t)d.domains,
+		.grant_frames = (uint32_t)d.grant_frames,
+	};
+
+	return tool_status(pvr_hypervisor_run(&config));
+}
+
+int verb_blkback(int argc, char **argv)
+{
+	static const struct argp argp = {blkback_keys, parse, NULL,
+		"Run the block backend in the foreground: it serves every disk under backend/vbd "
+		"of the "
+		"hypervisor's xenstore until SIGTERM or Ctrl-C.",
+		NULL, NULL, NULL};
+	struct daemon d = {0};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &d);
+
+	struct pvr_blkback_config config = {
+		.dir = dir_arg(&d.dir),
+		.ready_fd = -1,
+		.workers = (unsigned)d.workers,
+	};
+
+	return tool_status(pvr_blkback_run(&config));
+}

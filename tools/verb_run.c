@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* pvring run: a command as a guest, on an ephemeral system of its own. */
+#include "tools.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define DISKS_MAX 26u
+
+struct run {
+	struct disk_spec disks[DISKS_MAX];
+	unsigned count;
+	uint64_t memory;
+	char **command;
+};
+
+static const struct argp_option keys[] = {
+	{"disk", 'd', "SPEC", 0, "a disk for the guest; may be given again", 0},
+	{"memory", 'm', "SIZE", 0, "the guest's memory (default 64M)", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run *run = state->input;
+	char why[512];
+
+	switch (key) {
+	case 'd':
+		if (run->count == DISKS_MAX)
+			argp_failure(state, EX_USAGE, 0, "more than %u disks", DISKS_MAX);
+		else if (disk_spec_parse(arg, &run->disks[run->count++], why, sizeof(why)))
+			argp_failure(state, EX_USAGE, 0, "--disk %s: %s", arg, why);
+		return 0;
+	case 'm':
+		if (tool_size(arg, &run->memory) || run->memory < 1 << 20 ||
+			run->memory > 1ull << 40 || run->memory % 4096)
+			argp_failure(state, EX_USAGE, 0,
+				"--memory %s: a size from 1M to 1024G, a multiple of 4096 bytes",
+				arg);
+		return 0;
+	case ARGP_KEY_ARGS:
+		run->command = state->argv + state->next;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static volatile sig_atomic_t caught;
+static volatile pid_t command_pid;
+
+/* A signal that the terminal sent has reached the command too; one that a process sent us is passed
+ * on. */
+static void forward(int signal_number, siginfo_t *info, void *context)
+{
+	(void)context;
+	caught = signal_number;
+	if (command_pid > 0 && info->si_code != SI_KERNEL)
+		kill(command_pid, signal_number);
+}
+
+static void catch_signals(void)
+{
+	static const int passed[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
+	struct sigaction action = {.sa_sigaction = forward, .sa_flags = SA_SIGINFO};
+
+	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+		sigaction(passed[i], &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* The command's exit status, or 128 and its signal as a shell has it. */
+static int run_command(char **command)
+{
+	sigset_t all, before;
+	int status;
+	pid_t child;
+
+	/* No signal between the fork and the moment the handler knows whom to pass it to. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	child = fork();
+	if (child == 0) {
+		signal(SIGPIPE, SIG_DFL);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		execvp(command[0], command);
+		tool_error(0, "%s: %s", command[0], strerror(errno));
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	command_pid = child;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (child < 0)
+		return tool_error(EX_OSERR, "fork: %s", strerror(errno));
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return EX_OSERR;
+	command_pid = 0;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Without a command: say how to reach the system, and wait for a signal. */
+static int serve(const struct ephemeral *system)
+{
+	sigset_t none;
+
+	printf("export %s=%s %s=%u XENSTORED_PATH=%s/%s\n", PVR_HV_ENV_DIR, system->dir,
+		PVR_HV_ENV_DOMID, system->domid, system->dir, PVR_XS_SOCKET);
+	fflush(stdout);
+	fprintf(stderr, "pvring run: ready; give this line to another shell, end with Ctrl-C\n");
+	sigemptyset(&none);
+	while (!caught)
+		sigsuspend(&none);
+	return 0;
+}
+
+int verb_run(int argc, char **argv)
+{
+	static char doc[2048];
+	static const struct argp argp = {
+		keys, parse, "[-- COMMAND [ARGUMENT...]]", doc, NULL, NULL, NULL};
+	struct run run = {.memory = 64 << 20};
+	struct ephemeral system;
+	int rc;
+
+	snprintf(doc, sizeof(doc),
+		"Start a hypervisor and a backend of its own, create a domain with the disks "
+		"named, run COMMAND "
+		"attached to it, end everything, and return COMMAND's exit status. The command "
+		"finds the domain "
+		"through PVRING_DIR and PVRING_DOMID, and the xenstore tools through "
+		"XENSTORED_PATH. Without "
+		"COMMAND the system stays until Ctrl-C.\v%s\nExamples:\n"
+		"  pvring run --disk mem=64M -- pvring blk verify\n"
+		"  pvring run --disk disk.img,readonly=on -- nbdkit -U - pvring --run 'nbdcopy "
+		"\"$uri\" out.img'\n"
+		"  pvring run --disk null=1G -- xenstore-ls -f",
+		disk_spec_help);
+	argp_parse(&argp, argc, argv, 0, NULL, &run);
+	catch_signals();
+	rc = ephemeral_start(&system, run.disks, run.count, run.memory);
+	if (rc)
+		return rc;
+	if (!caught)
+		rc = run.command ? run_command(run.command) : serve(&system);
+	ephemeral_stop(&system);
+	if (caught && !run.command)
+		return 0;
+	return caught && !rc ? 128 + caught : rc;
+}
