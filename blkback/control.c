@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* Watches backend/vbd, keeps the list of devices, and steps those of which something may have changed. */
+#include "control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "device.h"
+
+#define WORKERS_MAX  64u
+#define WORKERS_AUTO 4u
+#define DEVICES_MAX  1024u
+#define EVENTS_TURN  128u /* watch events taken before devices are looked at again */
+#define DRAIN_TRY_MS 10
+#define DRAIN_TRIES  3000 /* a stop waits half a minute, no longer, for I/O that does not come back */
+#define NAMES_BYTES  4096  /* a directory's listing, as xenstore bounds it */
+
+struct pvr_blkback_control {
+	struct pvr_blkback_home home;
+	struct pvr_blkback_worker *workers[WORKERS_MAX];
+	struct pvr_blkback_device *devices;
+	unsigned device_count;
+	int full_said;
+	int wake_fd; /* eventfd, written by workers */
+};
+
+static void mark_all(struct pvr_blkback_control *control)
+{
+	for (struct pvr_blkback_device *device = control->devices; device; device = device->next)
+		device->dirty = 1;
+}
+
+static void mark(struct pvr_blkback_control *control, unsigned domid, unsigned devid)
+{
+	struct pvr_blkback_device *device;
+
+	for (device = control->devices; device; device = device->next)
+		if (device->domid == domid && device->devid == devid) {
+			device->dirty = 1;
+			return;
+		}
+	if (control->device_count >= DEVICES_MAX) {
+		if (!control->full_said++)
+			fprintf(stderr, "pvring blkback: more than %u devices; the rest waits\n",
+				DEVICES_MAX);
+		return;
+	}
+	device = pvr_blkback_device_create(&control->home, domid, devid);
+	if (!device)
+		return;
+	device->dirty = 1;
+	device->next = control->devices;
+	control->devices = device;
+	control->device_count++;
+}
+
+/* ---- finding devices ------------------------------------------------------------------------------ */
+
+/* A number that is a whole path component: returns what follows it, or NULL. */
+static const char *component(const char *text, unsigned *number)
+{
+	char *end;
+	unsigned long value;
+
+	if (*text < '0' || *text > '9')
+		return NULL;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || value > UINT32_MAX || (*end && *end != '/'))
+		return NULL;
+	*number = (unsigned)value;
+	return *end ? end + 1 : end;
+}
+
+static void scan_domain(struct pvr_blkback_control *control, unsigned domid, const char *name)
+{
+	char path[128], names[NAMES_BYTES];
+	int length;
+
+	snprintf(path, sizeof(path), PVR_BLKBACK_ROOT "/%s", name);
+	length = pvr_host_store_list(control->home.host, 0, path, names, sizeof(names));
+	for (int at = 0; at < length; at += (int)strlen(names + at) + 1) {
+		unsigned devid;
+		const char *rest = component(names + at, &devid);
+
+		if (rest && !*rest)
+			mark(control, domid, devid);
+	}
+}
+
+static void scan_all(struct pvr_blkback_control *control)
+{
+	char names[NAMES_BYTES];
+	int length = pvr_host_store_list(
+		control->home.host, 0, PVR_BLKBACK_ROOT, names, sizeof(names));
+
+	mark_all(control);
+	for (int at = 0; at < length; at += (int)strlen(names + at) + 1) {
+		unsigned domid;
+		const char *rest = component(names + at, &domid);
+
+		if (rest && !*rest && domid < DOMID_FIRST_RESERVED)
+			scan_domain(control, domid, names + at);
+	}
+}
+
+/* Most changes below a device are what we write ourselves; these are the others. */
+static int interesting(const char *name)
+{
+	return !*name || !strcmp(name, "state") || !strcmp(name, "online") ||
+		!strcmp(name, "frontend");
+}
+
+static void backend_event(struct pvr_blkback_control *control, const char *path)
+{
+	static const char root[] = PVR_BLKBACK_ROOT;
+	unsigned domid, devid;
+	const char *rest;
+
+	if (strncmp(path, root, sizeof(root) - 1) || path[sizeof(root) - 1] != '/') {
+		scan_all(control);
+		return;
+	}
+	rest = component(path + sizeof(root), &domid);
+	if (!rest || domid >= DOMID_FIRST_RESERVED)
+		return;
+	if (!*rest) {
+		scan_all(control);
+		return;
+	}
+	rest = component(rest, &devid);
+	if (rest && interesting(rest))
+		mark(control, domid, devid);
+}
+
+static void frontend_event(struct pvr_blkback_control *control, const char *token)
+{
+	unsigned domid, devid;
+
+	if (sscanf(token, "f/%u/%u", &domid, &devid) == 2)
+		mark(control, domid, devid);
+}
+
+/* 0 or -ECONNRESET. More than a turn's worth waits in the descriptor. */
+static int take_events(struct pvr_blkback_control *control)
+{
+	char path[512], token[64];
+
+	for (unsigned i = 0; i < EVENTS_TURN; i++) {
+		int result = pvr_host_store_event(
+			control->home.host, path, sizeof(path), token, sizeof(token));
+
+		if (result <= 0)
+			return result == -ECONNRESET ? result : 0;
+		if (token[0] == 'f')
+			frontend_event(control, token);
+		else
+			backend_event(control, path);
+	}
+	return 0;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------- */
+
+static int step_devices(struct pvr_blkback_control *control)
+{
+	struct pvr_blkback_device **at = &control->devices;
+	int reset = 0;
+
+	while (*at) {
+		struct pvr_blkback_device *device = *at;
+		int result = device->dirty ? pvr_blkback_device_step(device) : 0;
+
+		if (result < 0)
+			reset = result;
+		if (result == 0) {
+			at = &device->next;
+			continue;
+		}
+		*at = device->next;
+		control->device_count--;
+		pvr_blkback_device_destroy(device);
+	}
+	return reset;
+}
+
+static int any(const struct pvr_blkback_control *control, int (*is)(const struct pvr_blkback_device *))
+{
+	for (const struct pvr_blkback_device *device = control->devices; device;
+		device = device->next)
+		if (is(device))
+			return 1;
+	return 0;
+}
+
+static int is_dirty(const struct pvr_blkback_device *device)
+{
+	return device->dirty;
+}
+
+static int is_open(const struct pvr_blkback_device *device)
+{
+	return !device->ended;
+}
+
+/* Sleeps unless something is to be done; 1 when stop_fd is readable. */
+static int wait_events(struct pvr_blkback_control *control, int stop_fd, int timeout_ms)
+{
+	int stopping = control->home.stopping; /* then only workers matter, and xenstore may be gone */
+	struct pollfd fds[] = {
+		{ .fd = stopping ? -1 : pvr_host_store_fd(control->home.host), .events = POLLIN },
+		{ .fd = control->wake_fd, .events = POLLIN },
+		{ .fd = stop_fd, .events = POLLIN },
+	};
+	uint64_t count;
+
+	if (poll(fds, 3, !stopping && any(control, is_dirty) ? 0 : timeout_ms) <= 0)
+		return 0;
+	if (fds[1].revents && read(control->wake_fd, &count, sizeof(count)) > 0)
+		mark_all(control);
+	return fds[2].revents != 0;
+}
+
+/* Every device gives its ring back and says Closed. Without xenstore there is nobody to tell. */
+static void drain(struct pvr_blkback_control *control)
+{
+	control->home.stopping = 1;
+	mark_all(control);
+	step_devices(control);
+	for (int tries = 0; any(control, is_open) && tries < DRAIN_TRIES; tries++) {
+		wait_events(control, -1, DRAIN_TRY_MS);
+		mark_all(control);
+		step_devices(control);
+	}
+}
+
+int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd)
+{
+	int result = 0, stop = 0;
+
+	while (!result && !stop) {
+		result = take_events(control);
+		if (!result)
+			result = step_devices(control);
+		if (!result)
+			stop = wait_events(control, stop_fd, -1);
+	}
+	drain(control);
+	return result;
+}
+
+/* ---- making it ------------------------------------------------------------------------------------ */
+
+static unsigned default_workers(void)
+{
+	cpu_set_t cpus;
+	unsigned count = sched_getaffinity(0, sizeof(cpus), &cpus) ? 1 : (unsigned)CPU_COUNT(&cpus);
+
+	return count < WORKERS_AUTO ? count : WORKERS_AUTO;
+}
+
+static int start_workers(struct pvr_blkback_control *control, unsigned count)
+{
+	struct pvr_blkback_home *home = &control->home;
+
+	if (count == 0)
+		count = default_workers();
+	if (count > WORKERS_MAX)
+		count = WORKERS_MAX;
+	for (unsigned i = 0; i < count; i++) {
+		int result = pvr_blkback_worker_start(
+			home->dir, control->wake_fd, i > 0, &control->workers[i]);
+
+		if (result)
+			return result;
+		home->worker_count++;
+	}
+	return 0;
+}
+
+int pvr_blkback_control_create(
+	const char *dir, unsigned workers, struct pvr_blkback_control **control)
+{
+	struct pvr_blkback_control *new = calloc(1, sizeof(*new));
+	int result;
+
+	if (!new)
+		return -ENOMEM;
+	new->home.dir = dir;
+	new->home.workers = new->workers;
+	new->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	result = new->wake_fd < 0 ? -errno : pvr_host_open(dir, &new->home.host);
+	if (!result)
+		result = start_workers(new, workers);
+	if (!result)
+		result = pvr_host_store_watch(new->home.host, PVR_BLKBACK_ROOT, "b");
+	if (result) {
+		pvr_blkback_control_destroy(new);
+		return result;
+	}
+	*control = new;
+	return 0;
+}
+
+void pvr_blkback_control_destroy(struct pvr_blkback_control *control)
+{
+	struct pvr_blkback_device *device;
+
+	for (unsigned i = 0; i < control->home.worker_count; i++)
+		pvr_blkback_worker_stop(control->workers[i]);
+	while ((device = control->devices)) {
+		control->devices = device->next;
+		/* A ring that did not drain in time: its worker is gone now, and the process soon is. */
+		pvr_blkback_ring_destroy(device->ring);
+		pvr_blkback_device_destroy(device);
+	}
+	if (control->home.host)
+		pvr_host_close(control->home.host);
+	if (control->wake_fd >= 0)
+		close(control->wake_fd);
+	free(control);
+}

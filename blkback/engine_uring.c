@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files and block devices by io_uring: a batch is one system call, data goes straight between the image and
+ * the guest's pages. What can be had without waiting is done here instead, within a budget a batch so that
+ * one ring's hits do not keep the others waiting.
+ */
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "engine.h"
+
+#define DEPTH         128u          /* in flight at the same time; more waits in `later` */
+#define INLINE_BUDGET (256u * 1024) /* bytes done here between two submits */
+
+struct uring {
+	struct pvr_blkback_engine base;
+	struct io_uring ring;
+	unsigned inflight;
+	uint32_t budget;
+	struct pvr_blkback_io *later, **later_end;
+};
+
+static struct uring *of(struct pvr_blkback_engine *engine)
+{
+	return (struct uring *)engine;
+}
+
+/*
+ * The ring may do three things and no more. seccomp does not see what is asked through a ring, so without
+ * this a confined process could still open files by it.
+ */
+static int restrict_ring(struct io_uring *ring)
+{
+	static const uint8_t allowed[] = { IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC };
+	struct io_uring_restriction list[sizeof(allowed)];
+	int result;
+
+	memset(list, 0, sizeof(list));
+	for (unsigned i = 0; i < sizeof(allowed); i++) {
+		list[i].opcode = IORING_RESTRICTION_SQE_OP;
+		list[i].sqe_op = allowed[i];
+	}
+	result = io_uring_register_restrictions(ring, list, sizeof(allowed));
+	return result ? result : io_uring_enable_rings(ring);
+}
+
+/* The newest way the kernel knows first: completions are worked off when this thread asks, not by interrupting it. */
+static int open_ring(struct io_uring *ring)
+{
+	static const unsigned flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		0,
+	};
+	int result = -EINVAL;
+
+	for (unsigned i = 0; result == -EINVAL && i < sizeof(flags) / sizeof(flags[0]); i++)
+		result = io_uring_queue_init(DEPTH, ring, flags[i] | IORING_SETUP_R_DISABLED);
+	if (result)
+		return result;
+	result = restrict_ring(ring);
+	if (result)
+		io_uring_queue_exit(ring);
+	return result;
+}
+
+static int create(struct pvr_blkback_engine **engine)
+{
+	struct uring *u = calloc(1, sizeof(*u));
+	int result;
+
+	if (!u)
+		return -ENOMEM;
+	result = open_ring(&u->ring);
+	if (result) {
+		free(u);
+		return result;
+	}
+	u->budget = INLINE_BUDGET;
+	u->later_end = &u->later;
+	*engine = &u->base;
+	return 0;
+}
+
+static void destroy(struct pvr_blkback_engine *engine)
+{
+	io_uring_queue_exit(&of(engine)->ring);
+	free(engine);
+}
+
+/* The io is done or a part of it is; 1: done. */
+static int try_inline(struct uring *u, struct pvr_blkback_io *io)
+{
+	enum pvr_blkback_inline mode = io->disk->inline_io;
+	int flags = mode == PVR_BLKBACK_INLINE_CACHED ? RWF_NOWAIT : 0;
+
+	if (mode == PVR_BLKBACK_SUBMIT || io->left > u->budget)
+		return 0;
+	if (mode == PVR_BLKBACK_INLINE_CACHED && io->op != PVR_BLKBACK_READ)
+		return 0;
+	u->budget -= io->left;
+	return pvr_blkback_io_result(&u->base, io, pvr_blkback_io_call(io, flags));
+}
+
+static void prepare(struct uring *u, struct pvr_blkback_io *io)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring); /* DEPTH bounds what is in flight: never NULL */
+	const struct iovec *iov = io->iov + io->iov_first;
+	unsigned count = io->iov_count - io->iov_first;
+
+	if (io->op == PVR_BLKBACK_FLUSH)
+		io_uring_prep_fsync(sqe, io->disk->fd, IORING_FSYNC_DATASYNC);
+	else if (io->op == PVR_BLKBACK_READ)
+		io_uring_prep_readv(sqe, io->disk->fd, iov, count, io->offset);
+	else
+		io_uring_prep_writev(sqe, io->disk->fd, iov, count, io->offset);
+	io_uring_sqe_set_data(sqe, io);
+	u->inflight++;
+	u->base.unsent++;
+}
+
+static void start(struct uring *u, struct pvr_blkback_io *io)
+{
+	if (u->inflight < DEPTH && !u->later) {
+		prepare(u, io);
+		return;
+	}
+	io->next = NULL;
+	*u->later_end = io;
+	u->later_end = &io->next;
+}
+
+static void queue(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io)
+{
+	if (!try_inline(of(engine), io))
+		start(of(engine), io);
+}
+
+static void start_later(struct uring *u)
+{
+	while (u->later && u->inflight < DEPTH) {
+		struct pvr_blkback_io *io = u->later;
+
+		u->later = io->next;
+		prepare(u, io);
+	}
+	if (!u->later)
+		u->later_end = &u->later;
+}
+
+static void submit(struct pvr_blkback_engine *engine)
+{
+	struct uring *u = of(engine);
+
+	u->budget = INLINE_BUDGET;
+	start_later(u);
+	if (!engine->unsent)
+		return;
+	/* What the kernel does not take now (it is short of memory) stays in the queue for the next turn. */
+	if (io_uring_submit(&u->ring) >= 0)
+		engine->unsent = io_uring_sq_ready(&u->ring);
+}
+
+static void poll(struct pvr_blkback_engine *engine)
+{
+	struct uring *u = of(engine);
+	struct io_uring_cqe *cqe;
+
+	if (!u->inflight)
+		return;
+	while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
+		struct pvr_blkback_io *io = io_uring_cqe_get_data(cqe);
+		int result = cqe->res;
+
+		io_uring_cqe_seen(&u->ring, cqe);
+		u->inflight--;
+		if (!pvr_blkback_io_result(engine, io, result))
+			start(u, io);
+	}
+	if (engine->unsent || u->later)
+		submit(engine);
+}
+
+static int fd(struct pvr_blkback_engine *engine)
+{
+	return of(engine)->ring.ring_fd;
+}
+
+const struct pvr_blkback_engine_ops pvr_blkback_engine_uring = {
+	.name = "uring",
+	.create = create,
+	.destroy = destroy,
+	.queue = queue,
+	.submit = submit,
+	.poll = poll,
+	.fd = fd,
+};

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: a thread with its own host handle and its own engines that serves the rings it was given. It
+ * sleeps when there is nothing to do, after a short spin where spinning has paid.
+ *
+ * All functions are the control thread's. None waits for the worker except start and stop.
+ */
+#ifndef PVR_BLKBACK_WORKER_H
+#define PVR_BLKBACK_WORKER_H
+
+#include "ring.h"
+
+struct pvr_blkback_worker;
+
+/*
+ * Start a thread on the hypervisor at `dir`. `wake_fd`, an eventfd, is written whenever the state of one of
+ * its rings has changed. `quiet`: do not say again that io_uring is refused. 0 or a negative errno.
+ */
+int pvr_blkback_worker_start(
+	const char *dir, int wake_fd, int quiet, struct pvr_blkback_worker **worker);
+/* It has no rings any more. */
+void pvr_blkback_worker_stop(struct pvr_blkback_worker *worker);
+
+/* Lend a ring (JOINING): it becomes LIVE or FAILED. */
+void pvr_blkback_worker_add(struct pvr_blkback_worker *worker, struct pvr_blkback_ring *ring);
+/* Ask for a LIVE or BROKEN one back: it becomes GONE when everything taken is answered. */
+void pvr_blkback_worker_remove(struct pvr_blkback_worker *worker, struct pvr_blkback_ring *ring);
+
+#endif
