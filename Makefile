@@ -75,6 +75,32 @@ $(BUILD)/tests/unit: $(call obj,tests/unit) $(UNIT_LIBS)
 test-unit: $(BUILD)/tests/unit
 	$(BUILD)/tests/unit
 
+# ---- the README's two commands -----------------------------------------------------------------------
+demo:
+	@tools/install-packages.sh demo
+	@mkdir -p $(BUILD) && echo "building build/pvring ..."
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/pvring >$(BUILD)/demo.log 2>&1 || { tail -20 $(BUILD)/demo.log; exit 1; }
+	@BUILD=$(abspath $(BUILD)) tools/demo.sh
+
+test:
+	@tools/install-packages.sh test
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/unit
+	@$(MAKE) --no-print-directory test-abi test-freestanding test-e2e test-unit
+
+test-e2e: all
+	@BUILD=$(abspath $(BUILD)) tests/e2e/run.sh
+
+# The slower suites, after make test.
+check-slow:
+	@tools/install-packages.sh ci
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
+	@$(MAKE) --no-print-directory SAN=asan test-unit test-e2e
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan build/tsan/tests/unit
+	@$(MAKE) --no-print-directory SAN=tsan test-unit
+	@$(MAKE) --no-print-directory fuzz
+
+.PHONY: demo test test-e2e check-slow
+
 # ---- the wire headers against libxen-dev's -----------------------------------------------------------
 test-abi:
 	@CC="$(CC)" tests/abi/run.sh $(BUILD)/abi

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+# What the end-to-end tests share. Each test is a script that sources this file and calls `check`; run.sh counts.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+BUILD=${BUILD:-$root/build}
+PATH=$BUILD:$PATH
+export PATH
+work=$(mktemp -d "${TMPDIR:-/tmp}/pvring-e2e-XXXXXX")
+pids=
+failed=0
+
+cleanup() {
+	for pid in $pids; do kill "$pid" 2>/dev/null; done
+	for pid in $pids; do wait "$pid" 2>/dev/null; done
+	rm -rf "$work"
+	exit "$failed"
+}
+trap cleanup EXIT
+
+# check NAME COMMAND...: passes when the command does.
+check() {
+	name=$1
+	shift
+	if "$@" >"$work/out" 2>&1; then
+		echo "PASS $name"
+	else
+		echo "FAIL $name (status $?): $*"
+		sed 's/^/  | /' "$work/out" | tail -20
+		failed=1
+	fi
+}
+
+# refuses NAME STATUS PATTERN COMMAND...: the command fails with that status and one line that matches.
+refuses() {
+	name=$1 status=$2 pattern=$3
+	shift 3
+	timeout 20 "$@" >"$work/out" 2>"$work/err" </dev/null
+	got=$?
+	if [ "$got" = "$status" ] && [ "$(wc -l <"$work/err")" = 1 ] && grep -q -- "$pattern" "$work/err"; then
+		echo "PASS $name"
+	else
+		echo "FAIL $name: status $got, not $status, or not one line with '$pattern': $*"
+		sed 's/^/  | /' "$work/err" | head -5
+		failed=1
+	fi
+}
+
+# within SECONDS COMMAND...: the command succeeds before the time is over.
+within() {
+	tries=$(($1 * 20))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+# A hypervisor and a backend that stay: sets PVRING_DIR and XENSTORED_PATH, and hv and back to their pids.
+start_system() {
+	PVRING_DIR=$work/hv XENSTORED_PATH=$work/hv/xenstored.sock
+	export PVRING_DIR XENSTORED_PATH
+	pvring hypervisor 2>"$work/hv.log" &
+	hv=$!
+	within 10 xenstore-exists /local/domain/0 || { echo "FAIL the hypervisor did not start"; cat "$work/hv.log"; failed=1; exit; }
+	pvring blkback 2>"$work/blkback.log" &
+	back=$!
+	pids="$back $hv"
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The parts apart and long-lived: attach, detach, statistics, death of a guest, and nothing left behind.
+. "$(dirname "$0")/lib.sh"
+start_system
+truncate -s 32M "$work/a.img" "$work/b.img"
+domid=$(pvring create guest --memory 32M)
+export PVRING_DOMID="$domid"
+json() { # json EXPRESSION: of the first domain's description
+	pvring list --json | tr -d ' \n' | grep -q "$1"
+}
+check "create" test -n "$domid"
+check "attach one" pvring block-attach guest "$work/a.img"
+check "attach another" pvring block-attach guest "$work/b.img,vdev=xvdc"
+check "a memory disk" pvring block-attach guest mem=8M
+check "a null disk" pvring block-attach guest null=1G
+check "each verifies" sh -c 'for d in xvda xvdb xvdc; do pvring blk --vdev $d verify || exit 1; done'
+check "stats know it" sh -c 'pvring stats --json | grep -q "\"vdev\": \"xvdc\""'
+check "stats for people" sh -c 'pvring stats | grep -q xvda'
+
+# A guest killed in the middle of its work: everything it held is released, and the next one works.
+pvring blk --vdev xvdd read >/dev/null &
+guest=$!
+check "a guest at work is running" within 10 json '"state":"running"'
+kill -9 $guest
+wait $guest 2>/dev/null
+check "after kill -9 it is down" within 10 json '"state":"down"'
+check "it has nothing mapped" within 10 json '"grants_mapped":0'
+check "another guest takes over" pvring blk --vdev xvda verify
+
+# Many attach and detach cycles leave nothing.
+cycles() {
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		pvring block-attach guest "$work/a.img,vdev=xvdf" >/dev/null && pvring blk --vdev xvdf read --length 64K >/dev/null &&
+			pvring block-detach guest xvdf || return 1
+	done
+}
+check "ten attach and detach cycles" cycles
+files_before=$(ls "/proc/$back/fd" | wc -l)
+check "ten more" cycles
+check "no descriptor leaked in the backend" test "$(ls "/proc/$back/fd" | wc -l)" -le "$files_before"
+for d in xvda xvdb xvdc xvdd; do check "detach $d" pvring block-detach guest $d; done
+check "no statistics file is left" sh -c 'test -z "$(ls "$PVRING_DIR/stats")"'
+check "destroy" pvring destroy guest
+check "the list is empty" sh -c '! pvring list | grep -q guest'
+check "backend ends in order" sh -c "kill -TERM $back"
+check "hypervisor ends in order" sh -c "kill -TERM $hv"
+check "sockets are gone" within 10 sh -c "! test -e $PVRING_DIR/hypervisor.sock"
+
+# An ephemeral system cleans up, also on signals.
+mkdir "$work/run"
+export XDG_RUNTIME_DIR="$work/run"
+unset PVRING_DIR PVRING_DOMID
+check "run" pvring run --disk mem=1M -- pvring blk verify
+check "nothing is left of it" sh -c 'test -z "$(ls -A "$XDG_RUNTIME_DIR")"'
+pvring run --disk mem=1M -- sleep 60 &
+run=$!
+check "a running one has its directory" within 10 sh -c 'test -S "$XDG_RUNTIME_DIR"/pvring-*/hypervisor.sock'
+sleep 0.3
+kill -TERM $run
+wait $run
+check "SIGTERM is passed on" test $? = 143
+check "nothing is left of that one" sh -c 'test -z "$(ls -A "$XDG_RUNTIME_DIR")"'
