@@ -15,7 +15,11 @@
  *           attached again and then has new, zeroed memory and a new generation.
  *   dom0    PVR_HV_DOM0: may bind event channels as domain 0 and, explicitly, open foreign memory.
  *           Many connections may be dom0. When one ends, what it held is released.
- *   tool    neither: the PVR_HV_DOMAIN_* calls, if the credentials allow.
+ *   tool    neither: the PVR_HV_DOMAIN_* calls, if the credentials allow. dom0 may make them too; others
+ *           see only their own domains in the list.
+ *
+ * A second role is -EISCONN, a call the role may not make -EPERM, one the credentials forbid -EACCES. A
+ * malformed message, or a client that does not read its replies, costs the connection.
  *
  * The data path never passes through here: what the daemon hands out is memory (memfd), event channels
  * (an eventfd a direction) and, to dom0, the books of the grant table (pvring/gnttab.h).
@@ -47,10 +51,12 @@ enum pvr_hv_op {
 	PVR_HV_HYPERCALL = 1,      /* data: struct pvr_hv_hypercall + argument; back: the argument, updated */
 	PVR_HV_ATTACH = 2,         /* data: struct pvr_hv_attach; back: struct pvr_hv_boot, fds: memory, store rx, tx */
 	PVR_HV_DOM0 = 3,           /* back: struct pvr_hv_dom0; fds: maptrack */
-	PVR_HV_FOREIGN = 4,        /* data: uint32_t domid; back: struct pvr_hv_foreign; fds: memory, grant books */
+	/* data: uint32_t domid; back: struct pvr_hv_foreign; fds: memory, grant books. -ENOTCONN: it is down */
+	PVR_HV_FOREIGN = 4,
 	PVR_HV_DOMAIN_CREATE = 5,  /* data: struct pvr_hv_create; back: uint32_t domid */
 	PVR_HV_DOMAIN_DESTROY = 6, /* data: uint32_t domid; a process attached to it is killed */
-	PVR_HV_DOMAIN_LIST = 7,    /* data: uint32_t first domid; back: array of struct pvr_hv_domain, ascending */
+	/* data: uint32_t first domid; back: array of struct pvr_hv_domain, ascending, dom0 not among them */
+	PVR_HV_DOMAIN_LIST = 7,
 	PVR_HV_SHUTDOWN = 8,       /* the daemon ends, and every domain with it */
 };
 
@@ -63,17 +69,19 @@ struct pvr_hv_msg {
 
 /*
  * A hypercall by Xen's number: op (__HYPERVISOR_*), command, count of array elements (1 where there is no
- * array). The argument follows: Xen's structure, or `count` of them. result is the hypercall's. Event
- * channel calls that make a port hand back two descriptors, rx and tx; GNTTABOP_setup_table hands back its
- * frame list behind the structure.
+ * array). The argument follows: Xen's structure in the guest's own layout (word_size at attach), or `count` of
+ * them; it comes back updated. result is the hypercall's. What is not plain:
+ *   - event channel calls that make a port hand back two descriptors: rx (readable when an event came) and tx
+ *     (write 8 bytes of 1 to send). EVTCHNOP_status of a port of one's own hands them back again. For an
+ *     interrupt (virq, ipi) both are the same eventfd: writing it raises the interrupt here.
+ *   - a bound port starts with one event; the end that loses its peer by death gets one.
+ *   - dom0's ports belong to the connection that made them; the others cannot use them.
+ *   - GNTTABOP_setup_table and XENMEM_memory_map: what their pointer names is behind the structure, room for it
+ *     in the request (nr_frames words; 20 bytes).
+ *   - vcpu_op: count is the vCPU. console_io: count is the bytes, which are the argument.
  *
- * tx is a non-blocking eventfd: write 8 bytes of 1 to send. rx tells that the peer has written to its tx; it is
- * never read or written. To a guest, rx is an epoll descriptor which holds that eventfd edge-triggered
- * (EPOLLIN | EPOLLET): epoll_wait on it sleeps for the next event and takes it. The guest never gets
- * the eventfd itself, because O_NONBLOCK belongs to the open file description: a guest that shared it with the sender
- * could clear the flag, fill the counter and so put the sender's write(2) to sleep for ever. To dom0, which guests
- * must trust anyway, rx is the guest's tx eventfd itself, for dom0 to add edge-triggered to an epoll set of
- * its own. The store channel of PVR_HV_ATTACH is made in the same way.
+ * An eventfd's file flags are shared with the peer, who is hostile: it can take O_NONBLOCK away and fill the
+ * counter. Read with preadv2(..., -1, RWF_NOWAIT), and do not trust a write to return.
  */
 struct pvr_hv_hypercall {
 	uint32_t op;
@@ -149,7 +157,7 @@ struct pvr_hv_config {
 
 /*
  * Run the daemon until SIGTERM, SIGINT or PVR_HV_SHUTDOWN. Confines itself with seccomp once its sockets
- * are open. Returns 0, or a negative errno having written one line that says what and where to stderr
+ * are open: the calling process can do little else afterwards but exit. Returns 0, or a negative errno having written one line that says what and where to stderr
  * (-EADDRINUSE: a daemon already answers there).
  */
 int pvr_hypervisor_run(const struct pvr_hv_config *config);
