@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk that looks for our own mistakes: links and order of the tree, and every account counted again.
+ * The walk that looks for our own mistakes: the tree's links and order, and every account counted.
  */
 #include "store.h"
 
@@ -84,17 +84,20 @@ static void check_conn(struct check *check, struct pvr_xs_conn *conn, struct xs_
 	struct xs_tx *tx;
 
 	found->conns++;
-	TAILQ_FOREACH(watch, &conn->watches, link) {
+	TAILQ_FOREACH(watch, &conn->watches, link)
+	{
 		found->watches++;
 		found->other_mem += watch->charged;
 	}
-	LIST_FOREACH(tx, &conn->txs, link) {
+	LIST_FOREACH(tx, &conn->txs, link)
+	{
 		found->txs++;
 		found->other_mem += sizeof(*tx);
 		for (touch = tx->touched; touch; touch = touch->hh.next)
 			found->other_mem += touch->charged;
 	}
-	STAILQ_FOREACH(out, &conn->out, link) {
+	STAILQ_FOREACH(out, &conn->out, link)
+	{
 		found->other_mem += sizeof(*out) + out->len;
 		*(out->event ? &events : &replies) += 1;
 	}
@@ -106,12 +109,12 @@ static void check_conn(struct check *check, struct pvr_xs_conn *conn, struct xs_
 
 static void check_dom(struct check *check, struct xs_dom *dom)
 {
-	struct xs_dom found = { .domid = dom->domid };
+	struct xs_dom found = {.domid = dom->domid};
 	struct pvr_xs_conn *conn;
 
 	LIST_FOREACH(conn, &check->xs->conns, link)
-		if (conn->dom == dom)
-			check_conn(check, conn, &found);
+	if (conn->dom == dom)
+		check_conn(check, conn, &found);
 	found.conns += check->xs->self.dom == dom;
 	if (dom->nodes != dom->d_nodes || dom->node_mem != dom->d_node_mem)
 		fault(check, "domain %u: owns %lld nodes of %lld bytes, accounted %lld of %lld",
@@ -128,7 +131,7 @@ static void check_dom(struct check *check, struct xs_dom *dom)
 
 unsigned pvr_xs_check(struct pvr_xs *xs, FILE *out)
 {
-	struct check check = { .xs = xs, .out = out };
+	struct check check = {.xs = xs, .out = out};
 
 	if (!SLIST_EMPTY(&xs->dirty))
 		fault(&check, "accounts not settled");

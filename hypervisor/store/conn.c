@@ -112,9 +112,6 @@ ssize_t pvr_xs_conn_feed(struct pvr_xs_conn *conn, const void *bytes, size_t len
 	}
 	if (conn->error)
 		return conn->error;
-	conn->waiting = at < end && !conn->released;
-	if (conn->waiting && xs_dom_held(conn->xs, conn->dom))
-		conn->dom->held = true;
 	return at - (const char *)bytes;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The requests about domains, and XS_CONTROL. Each asks the owner of the store first, so that a refusal leaves
- * nothing behind.
+ * The requests about domains, and XS_CONTROL. Each asks the owner of the store first, so that a
+ * refusal leaves nothing behind.
  */
 #include "store.h"
 
@@ -205,10 +205,10 @@ int xs_control(const struct xs_request *request)
 		const char *name;
 		xs_handler *handler;
 	} commands[] = {
-		{ "check", control_check },
-		{ "help", control_help },
-		{ "print", control_print },
-		{ "quota", control_quota },
+		{"check", control_check},
+		{"help", control_help},
+		{"print", control_print},
+		{"quota", control_quota},
 	};
 	const char *s;
 

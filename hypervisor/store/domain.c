@@ -2,10 +2,11 @@
 /*
  * Domains as the store sees them: what each holds, against its quotas; and the brake.
  *
- * The brake is what keeps a client in a loop from starving others' transactions (XSA-206). Every time a transaction
- * fails because of a change by a limited domain, that domain pays PVR_XS_CONFLICT_MS. It may owe
- * PVR_XS_CONFLICT_BURST of them; beyond that its input is not looked at until it owes less. So after at most
- * PVR_XS_CONFLICT_BURST failures caused by one domain, a transaction has PVR_XS_CONFLICT_MS without it.
+ * The brake is what keeps a client in a loop from starving others' transactions (XSA-206). Every
+ * time a transaction fails because of a change by a limited domain, that domain pays
+ * PVR_XS_CONFLICT_MS. It may owe PVR_XS_CONFLICT_BURST of them; beyond that its input is not looked
+ * at until it owes less. So after at most PVR_XS_CONFLICT_BURST failures caused by one domain, a
+ * transaction has PVR_XS_CONFLICT_MS without it.
  */
 #include "store.h"
 
@@ -57,7 +58,7 @@ void xs_dom_put(struct pvr_xs *xs, struct xs_dom *dom)
 {
 	/* A debt is remembered, or a new connection would have none. */
 	if (dom->introduced || dom->conns || dom->nodes || dom->dirty || dom->has_target ||
-		dom->brake_ms > xs_now(xs))
+		(dom->brake_ms && dom->brake_ms > xs_now(xs)))
 		return;
 	HASH_DEL(xs->doms, dom);
 	free(dom);
@@ -87,7 +88,8 @@ int xs_acct_check(struct pvr_xs *xs)
 {
 	const struct xs_dom *dom;
 
-	SLIST_FOREACH(dom, &xs->dirty, dirty_link) {
+	SLIST_FOREACH(dom, &xs->dirty, dirty_link)
+	{
 		if (!xs_dom_limited(dom))
 			continue;
 		if (dom->d_nodes > 0 && dom->nodes + dom->d_nodes > xs->quota.nodes)
@@ -152,6 +154,7 @@ void xs_dom_blame(struct pvr_xs *xs, uint16_t domid)
 	if (dom->brake_ms < now)
 		dom->brake_ms = now;
 	dom->brake_ms += PVR_XS_CONFLICT_MS;
+	dom->held |= xs_dom_held(xs, dom) != 0;
 }
 
 uint64_t xs_dom_held(const struct pvr_xs *xs, const struct xs_dom *dom)
@@ -186,8 +189,8 @@ void pvr_xs_run(struct pvr_xs *xs)
 			continue;
 		dom->held = false;
 		LIST_FOREACH(conn, &xs->conns, link)
-			if (conn->dom == dom)
-				xs_conn_ready(conn);
+		if (conn->dom == dom)
+			xs_conn_ready(conn);
 	}
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What waits to be sent. Replies are bounded because a client with too many of them is not listened to. Watch
- * events come from others, so they are bounded here: an event that is queued already is not queued again, and one
- * that finds no room marks its watch, which then tells of the watched path itself when there is room. A
- * client that never reads costs PVR_XS_EVENTS_MAX events; one that reads late knows where to look again.
+ * What waits to be sent. Replies are bounded because a client with too many of them is not listened
+ * to. Watch events come from others, so they are bounded here: an event that is queued already is
+ * not queued again, and one that finds no room marks its watch, which then tells of the watched
+ * path itself when there is room. A client that never reads costs PVR_XS_EVENTS_MAX events; one
+ * that reads late knows where to look again.
  */
 #include "store.h"
 
@@ -19,8 +20,7 @@ static void queue(struct pvr_xs_conn *conn, struct xs_out *out)
 static struct xs_out *message(uint32_t type, uint32_t req_id, uint32_t tx_id, size_t len)
 {
 	struct xsd_sockmsg hdr = {
-		.type = type, .req_id = req_id, .tx_id = tx_id, .len = (uint32_t)len
-	};
+		.type = type, .req_id = req_id, .tx_id = tx_id, .len = (uint32_t)len};
 	struct xs_out *out = xs_alloc(sizeof(*out) + sizeof(hdr) + len);
 
 	if (!out)
@@ -41,7 +41,8 @@ void xs_reply(struct pvr_xs_conn *conn, uint32_t type, const void *data, size_t 
 	}
 	out = message(type, conn->hdr.req_id, conn->hdr.tx_id, len);
 	if (!out) {
-		/* A request without an answer would leave the client waiting: end the connection. */
+		/* A request without an answer would leave the client waiting: end the connection.
+		 */
 		conn->error = -ENOMEM;
 		return;
 	}
@@ -147,6 +148,7 @@ size_t pvr_xs_conn_output(struct pvr_xs_conn *conn, const void **bytes)
 void pvr_xs_conn_consume(struct pvr_xs_conn *conn, size_t n)
 {
 	struct xs_out *out = STAILQ_FIRST(&conn->out);
+	bool listened = xs_conn_listens(conn);
 
 	if (!out || n == 0)
 		return;
@@ -156,8 +158,6 @@ void pvr_xs_conn_consume(struct pvr_xs_conn *conn, size_t n)
 	pop(conn);
 	if (conn->missed)
 		xs_watch_refill(conn);
-	if (conn->waiting && xs_conn_listens(conn)) {
-		conn->waiting = false;
+	if (!listened && xs_conn_listens(conn))
 		xs_conn_ready(conn);
-	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Paths: absolute, relative to a domain's home, and special. What is allowed is Xen's docs/misc/xenstore.txt.
+ * Paths: absolute, relative to a domain's home, and special. Source of the rules: Xen's
+ * docs/misc/xenstore.txt.
  */
 #include "store.h"
 
@@ -56,7 +57,8 @@ int xs_path_canonical(const struct pvr_xs_conn *conn, const char *in, bool speci
 		return -EINVAL;
 	memcpy(out + home, in, len + 1);
 	if (out[0] == '@') {
-		/* A watch may name any special path; the rules for the rest are those of other paths. */
+		/* A watch may name any special path; the rules for the rest are those of other
+		 * paths. */
 		char last = out[len - 1];
 
 		out[0] = '/';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Permission lists. The first entry names the owner, who may everything, and what domains without an
- * entry of their own may; the others name one domain each.
+ * Permission lists. The first entry names the owner, who may everything, and what domains without
+ * an entry of their own may; the others name one domain each.
  */
 #include "store.h"
 
@@ -96,20 +96,15 @@ bool xs_perms_mention(const struct xs_perm *perms, uint32_t nperms, uint16_t dom
 	return false;
 }
 
-bool xs_perms_scrub(struct xs_perm *perms, uint32_t *nperms, uint16_t domid)
+void xs_perms_scrub(struct xs_perm *perms, uint32_t *nperms, uint16_t domid)
 {
 	uint32_t kept = 1;
-	bool found = perms[0].domid == domid;
 
 	/* What the owner let everybody do was the owner's word; it goes with the owner. */
-	if (found)
-		perms[0] = (struct xs_perm){ .domid = 0, .bits = XS_PERM_NONE };
-	for (uint32_t i = 1; i < *nperms; i++) {
-		if (perms[i].domid == domid)
-			found = true;
-		else
+	if (perms[0].domid == domid)
+		perms[0] = (struct xs_perm){.domid = 0, .bits = XS_PERM_NONE};
+	for (uint32_t i = 1; i < *nperms; i++)
+		if (perms[i].domid != domid)
 			perms[kept++] = perms[i];
-	}
 	*nperms = kept;
-	return found;
 }

@@ -22,7 +22,7 @@ unsigned xs_request_strings(const struct xs_request *request, const char **strin
 static const char *only_string(const struct xs_request *request)
 {
 	return request->len && strlen(request->payload) == request->len - 1 ? request->payload
-									      : NULL;
+									    : NULL;
 }
 
 static int only_path(const struct xs_request *request, char *path)
@@ -57,7 +57,8 @@ static int do_read(const struct xs_request *request)
 	return error;
 }
 
-/* Copies names of children from byte `offset` of the list on, whole names only, at most max bytes. */
+/* Copies names of children from byte `offset` of the list on, whole names only, at most max bytes.
+ */
 static size_t names(const struct xs_node *node, size_t offset, char *out, size_t max)
 {
 	size_t at = 0, len = 0;
@@ -132,8 +133,8 @@ static int do_write(const struct xs_request *request)
 	skip = strlen(s) + 1;
 	error = xs_path_canonical(request->conn, s, false, path);
 	if (!error)
-		error = xs_set(request->conn, request->tx, path, s + skip,
-			request->len - (uint32_t)skip);
+		error = xs_set(
+			request->conn, request->tx, path, s + skip, request->len - (uint32_t)skip);
 	return ok_if(request, error);
 }
 
@@ -157,18 +158,18 @@ static int do_rm(const struct xs_request *request)
 	return ok_if(request, error);
 }
 
-/* The permissions of a special path, which is no node of the tree and has no part in transactions. */
-static int special_lookup(struct pvr_xs_conn *conn, const char *path, unsigned perm,
-	struct xs_special_node **special)
+/* The permissions of a special path, which is no node of the tree and has no part in transactions.
+ */
+static int special_lookup(
+	struct pvr_xs_conn *conn, const char *path, unsigned perm, struct xs_special_node **special)
 {
 	int which = xs_path_special(path);
 
 	if (which < 0)
 		return conn->privileged ? -ENOENT : -EACCES;
 	*special = &conn->xs->special[which];
-	return (xs_perms_for(conn, (*special)->perms, (*special)->nperms) & perm) == perm
-		       ? 0
-		       : -EACCES;
+	return (xs_perms_for(conn, (*special)->perms, (*special)->nperms) & perm) == perm ? 0
+											  : -EACCES;
 }
 
 static int do_get_perms(const struct xs_request *request)
@@ -197,8 +198,8 @@ static int do_get_perms(const struct xs_request *request)
 	return 0;
 }
 
-static int set_special(struct pvr_xs_conn *conn, const char *path, const struct xs_perm *perms,
-	uint32_t nperms)
+static int set_special(
+	struct pvr_xs_conn *conn, const char *path, const struct xs_perm *perms, uint32_t nperms)
 {
 	struct xs_special_node *special;
 	struct xs_perm *copy;
@@ -328,26 +329,26 @@ static const struct {
 	xs_handler *handler;
 	unsigned flags;
 } handlers[XS_TYPE_COUNT] = {
-	[XS_CONTROL] = { xs_control, NO_TX | PRIV },
-	[XS_DIRECTORY] = { do_directory, 0 },
-	[XS_DIRECTORY_PART] = { do_directory_part, 0 },
-	[XS_READ] = { do_read, 0 },
-	[XS_GET_PERMS] = { do_get_perms, 0 },
-	[XS_SET_PERMS] = { do_set_perms, 0 },
-	[XS_WATCH] = { do_watch, NO_TX },
-	[XS_UNWATCH] = { do_unwatch, NO_TX },
-	[XS_RESET_WATCHES] = { do_reset_watches, NO_TX },
-	[XS_TRANSACTION_START] = { do_transaction_start, 0 },
-	[XS_TRANSACTION_END] = { do_transaction_end, 0 },
-	[XS_WRITE] = { do_write, 0 },
-	[XS_MKDIR] = { do_mkdir, 0 },
-	[XS_RM] = { do_rm, 0 },
-	[XS_INTRODUCE] = { xs_introduce, NO_TX | PRIV },
-	[XS_RELEASE] = { xs_release, NO_TX | PRIV },
-	[XS_RESUME] = { xs_resume, NO_TX | PRIV },
-	[XS_SET_TARGET] = { xs_set_target, NO_TX | PRIV },
-	[XS_IS_DOMAIN_INTRODUCED] = { xs_is_introduced, NO_TX },
-	[XS_GET_DOMAIN_PATH] = { xs_get_domain_path, NO_TX },
+	[XS_CONTROL] = {xs_control, NO_TX | PRIV},
+	[XS_DIRECTORY] = {do_directory, 0},
+	[XS_DIRECTORY_PART] = {do_directory_part, 0},
+	[XS_READ] = {do_read, 0},
+	[XS_GET_PERMS] = {do_get_perms, 0},
+	[XS_SET_PERMS] = {do_set_perms, 0},
+	[XS_WATCH] = {do_watch, NO_TX},
+	[XS_UNWATCH] = {do_unwatch, NO_TX},
+	[XS_RESET_WATCHES] = {do_reset_watches, NO_TX},
+	[XS_TRANSACTION_START] = {do_transaction_start, 0},
+	[XS_TRANSACTION_END] = {do_transaction_end, 0},
+	[XS_WRITE] = {do_write, 0},
+	[XS_MKDIR] = {do_mkdir, 0},
+	[XS_RM] = {do_rm, 0},
+	[XS_INTRODUCE] = {xs_introduce, NO_TX | PRIV},
+	[XS_RELEASE] = {xs_release, NO_TX | PRIV},
+	[XS_RESUME] = {xs_resume, NO_TX | PRIV},
+	[XS_SET_TARGET] = {xs_set_target, NO_TX | PRIV},
+	[XS_IS_DOMAIN_INTRODUCED] = {xs_is_introduced, NO_TX},
+	[XS_GET_DOMAIN_PATH] = {xs_get_domain_path, NO_TX},
 };
 
 static int run(struct xs_request *request)
@@ -370,9 +371,7 @@ static int run(struct xs_request *request)
 /* Answers the message that is complete in conn->hdr and conn->payload. */
 void xs_request_run(struct pvr_xs_conn *conn)
 {
-	struct xs_request request = {
-		.conn = conn, .payload = conn->payload, .len = conn->hdr.len
-	};
+	struct xs_request request = {.conn = conn, .payload = conn->payload, .len = conn->hdr.len};
 	int error;
 
 	/* Handlers may take the payload for a string wherever the client put its nuls. */

@@ -14,15 +14,15 @@ static int special_init(struct xs_special_node *special)
 	special->perms = xs_alloc(sizeof(*special->perms));
 	if (!special->perms)
 		return -ENOMEM;
-	special->perms[0] = (struct xs_perm){ .domid = 0, .bits = XS_PERM_NONE };
+	special->perms[0] = (struct xs_perm){.domid = 0, .bits = XS_PERM_NONE};
 	special->nperms = 1;
 	return 0;
 }
 
 static int populate(struct pvr_xs *xs)
 {
-	static const char *const paths[] = { "/tool/xenstored", "/local/domain" };
-	struct xs_perm owner = { .domid = 0, .bits = XS_PERM_NONE };
+	static const char *const paths[] = {"/tool/xenstored", "/local/domain"};
+	struct xs_perm owner = {.domid = 0, .bits = XS_PERM_NONE};
 	struct xs_dom *dom0 = xs_dom_get(xs, 0);
 	int error;
 
@@ -71,12 +71,14 @@ void pvr_xs_destroy(struct pvr_xs *xs)
 
 	if (!xs)
 		return;
+	memset(&xs->ops, 0, sizeof(xs->ops)); /* nobody is called back any more */
 	while (!LIST_EMPTY(&xs->conns))
 		pvr_xs_conn_destroy(LIST_FIRST(&xs->conns));
 	xs_node_put(xs, xs->root);
 	for (int i = 0; i < XS_SPECIALS; i++)
 		free(xs->special[i].perms);
-	HASH_ITER(hh, xs->doms, dom, next) {
+	HASH_ITER(hh, xs->doms, dom, next)
+	{
 		HASH_DEL(xs->doms, dom);
 		free(dom);
 	}
@@ -132,8 +134,7 @@ int pvr_xs_mkdir_perms(struct pvr_xs *xs, const char *path, const char *perms)
 	uint32_t count;
 	int error, len = snprintf(text, sizeof(text), "%s,", perms);
 
-	if (strlen(path) > xs->quota.path_abs || !xs_path_valid(path) ||
-		len >= (int)sizeof(text))
+	if (strlen(path) > xs->quota.path_abs || !xs_path_valid(path) || len >= (int)sizeof(text))
 		return -EINVAL;
 	error = xs_perms_parse(text, (size_t)len, ',', list, XS_PERMS_MAX, &count);
 	if (error)
@@ -179,7 +180,8 @@ void pvr_xs_resume(struct pvr_xs *xs, uint16_t domid)
 		dom->shutdown = false;
 }
 
-/* Takes the domain out of one node's permissions. The list only shrinks, so that needs no memory. */
+/* Takes the domain out of one node's permissions. The list only shrinks, so that needs no memory.
+ */
 static void scrub_node(struct pvr_xs *xs, struct xs_node *node, uint16_t domid)
 {
 	uint32_t before = node->nperms;
@@ -192,7 +194,8 @@ static void scrub_node(struct pvr_xs *xs, struct xs_node *node, uint16_t domid)
 	node->gen = ++xs->gen;
 }
 
-/* Nodes that are shared are replaced while the walk goes on over the old ones, which others hold. */
+/* Nodes that are shared are replaced while the walk goes on over the old ones, which others hold.
+ */
 static int scrub_tree(struct pvr_xs *xs, uint16_t domid)
 {
 	struct xs_walk walk;
@@ -232,16 +235,17 @@ int pvr_xs_release(struct pvr_xs *xs, uint16_t domid)
 	if (dom)
 		dom->conns++; /* not to be freed with its last node */
 	LIST_FOREACH(conn, &xs->conns, link)
-		if (conn->dom == dom) {
-			conn->released = true;
-			xs_watch_drop(conn);
-			xs_tx_drop(conn);
-			xs_out_drop(conn);
-		}
+	if (conn->dom == dom) {
+		conn->released = true;
+		xs_watch_drop(conn);
+		xs_tx_drop(conn);
+		xs_out_drop(conn);
+	}
 	/* What a transaction is about to commit may name the domain as well. */
 	xs_tx_doom_all(xs);
 	if (scrub(xs, domid)) {
-		/* No memory to copy what transactions share: then they lose it, and nothing is copied. */
+		/* No memory to copy what transactions share: then they lose it, and nothing is
+		 * copied. */
 		xs_tx_forget_all(xs);
 		scrub(xs, domid);
 	}

@@ -12,9 +12,10 @@
  *   request   the messages about data; control: those about domains; conn: bytes to messages
  *   store     creation, and the daemon's own access;  check: the walk that finds our mistakes
  *
- * A transaction holds two references to roots: the tree as it was (base) and as it sees it (root). Because a
- * node that somebody else holds is copied before it changes, and with it the path from the root to it, both
- * stay as they were at no cost to begin with. Depth is bounded by the longest path, and nothing recurses.
+ * A transaction holds two references to roots: the tree as it was (base) and as it sees it (root).
+ * Because a node that somebody else holds is copied before it changes, and with it the path from
+ * the root to it, both stay as they were at no cost to begin with. Depth is bounded by the longest
+ * path, and nothing recurses.
  */
 #ifndef PVR_STORE_STORE_H
 #define PVR_STORE_STORE_H
@@ -33,13 +34,13 @@
 #define uthash_nonfatal_oom(element)                                                               \
 	do {                                                                                       \
 	} while (0)
-#define uthash_malloc(size)	xs_alloc(size)
-#define uthash_free(p, size)	free(p)
+#define uthash_malloc(size)  xs_alloc(size)
+#define uthash_free(p, size) free(p)
 #include <uthash.h>
 
 #define XS_PATH_SIZE (XENSTORE_PAYLOAD_MAX + 32) /* of a buffer for any path, its nul included */
-#define XS_DEPTH_MAX (XS_PATH_SIZE / 2)		 /* components of any path */
-#define XS_PERMS_MAX 128			 /* entries of one node, for the privileged too */
+#define XS_DEPTH_MAX (XS_PATH_SIZE / 2)          /* components of any path */
+#define XS_PERMS_MAX 128                         /* entries of one node, for the privileged too */
 
 #define XS_PERM_NONE  0u
 #define XS_PERM_READ  1u
@@ -58,14 +59,14 @@ struct xs_node {
 	uint32_t refs;
 	uint32_t nchild, cap; /* children, and places for them */
 	uint32_t childlen;    /* bytes of the names of the children with their nuls */
-	uint32_t len;	      /* bytes of the value */
+	uint32_t len;         /* bytes of the value */
 	uint32_t nperms;
-	uint16_t writer; /* domain that last changed this node */
-	uint16_t below;	 /* domain that last changed this node or one below it */
-	uint64_t gen;	 /* changes with value and permissions */
-	uint64_t cgen;	 /* changes with the list of children */
+	uint16_t writer;        /* domain that last changed this node */
+	uint16_t below;         /* domain that last changed this node or one below it */
+	uint64_t gen;           /* changes with value and permissions */
+	uint64_t cgen;          /* changes with the list of children */
 	struct xs_node **child; /* sorted by name */
-	struct xs_perm *perms;	/* the first is the owner and what everybody else may */
+	struct xs_perm *perms;  /* the first is the owner and what everybody else may */
 	char *value;
 	struct xs_node *next_dead; /* while a tree is being freed */
 	char name[];
@@ -77,11 +78,11 @@ struct xs_dom {
 	uint16_t domid, target;
 	bool privileged, introduced, shutdown, has_target;
 	bool dirty; /* on pvr_xs.dirty: d_nodes, d_node_mem wait for xs_acct_settle */
-	bool held;  /* a connection waits for xs_dom_held to end */
+	bool held;  /* its connections are told when xs_dom_held has ended */
 	uint32_t conns, watches, txs;
 	int64_t nodes, node_mem; /* of the live tree */
 	int64_t d_nodes, d_node_mem;
-	size_t other_mem;   /* watches, touched paths, output */
+	size_t other_mem;  /* watches, touched paths, output */
 	uint64_t brake_ms; /* see xs_dom_blame */
 };
 
@@ -98,9 +99,10 @@ struct xs_watch {
 	LIST_ENTRY(xs_watch) path_link;
 	struct xs_wpath *wpath;
 	struct pvr_xs_conn *conn;
-	uint32_t prefix; /* bytes of the event's path that are not told: the home of a relative one */
-	int32_t depth;	 /* levels below the path that are told of; -1 all */
-	bool missed;	 /* an event found no room; the path itself is told of when there is */
+	uint32_t prefix; /* bytes of the event's path that are not told: the home of a relative one
+			  */
+	int32_t depth;   /* levels below the path that are told of; -1 all */
+	bool missed;     /* an event found no room; the path itself is told of when there is */
 	size_t charged;
 	char token[];
 };
@@ -130,11 +132,11 @@ struct xs_touch {
 };
 
 struct xs_tx {
-	LIST_ENTRY(xs_tx) link;	    /* of the connection */
+	LIST_ENTRY(xs_tx) link;      /* of the connection */
 	TAILQ_ENTRY(xs_tx) age_link; /* of the store, oldest first */
 	struct pvr_xs_conn *conn;
 	uint32_t id;
-	bool doomed;		       /* will not commit: EAGAIN */
+	bool doomed;                 /* will not commit: EAGAIN */
 	struct xs_node *base, *root; /* NULL when the snapshot was taken away */
 	struct xs_touch *touched;
 	int64_t d_nodes; /* of the owner's, against its quota */
@@ -145,8 +147,7 @@ struct pvr_xs_conn {
 	struct pvr_xs *xs;
 	struct xs_dom *dom;
 	bool privileged, released;
-	bool waiting; /* feed took less than it was offered */
-	int error;    /* sticks */
+	int error; /* sticks */
 	struct pvr_xs_conn_ops ops;
 	void *opaque;
 	TAILQ_HEAD(xs_watches, xs_watch) watches;
@@ -193,20 +194,20 @@ void *xs_realloc(void *p, size_t size);
 int xs_path_canonical(const struct pvr_xs_conn *conn, const char *in, bool special, char *out);
 bool xs_path_valid(const char *path);
 bool xs_path_below(const char *path, const char *above); /* or equal */
-size_t xs_path_parent(const char *path);		 /* bytes of the parent's path, at least 1 */
-int xs_path_special(const char *path);			 /* enum xs_special or -ENOENT */
+size_t xs_path_parent(const char *path); /* bytes of the parent's path, at least 1 */
+int xs_path_special(const char *path);   /* enum xs_special or -ENOENT */
 const char *xs_special_name(int which);
 size_t xs_home(uint16_t domid, char *out); /* writes /local/domain/<domid>, returns its length */
 
 /* ---- domain ---- */
 struct xs_dom *xs_dom_find(const struct pvr_xs *xs, uint16_t domid);
 struct xs_dom *xs_dom_get(struct pvr_xs *xs, uint16_t domid); /* makes it; NULL: no memory */
-void xs_dom_put(struct pvr_xs *xs, struct xs_dom *dom);	      /* frees it when it holds nothing */
+void xs_dom_put(struct pvr_xs *xs, struct xs_dom *dom);       /* frees it when it holds nothing */
 bool xs_dom_limited(const struct xs_dom *dom);
 
 /*
- * Node accounting of one change: xs_acct notes, xs_acct_check compares with the quotas, settle makes it so or
- * forgets it. A change that only takes away cannot fail.
+ * Node accounting of one change: xs_acct notes, xs_acct_check compares with the quotas, settle
+ * makes it so or forgets it. A change that only takes away cannot fail.
  */
 int xs_acct(struct pvr_xs *xs, uint16_t domid, int nodes, int64_t mem);
 int xs_acct_check(struct pvr_xs *xs);
@@ -230,7 +231,7 @@ size_t xs_node_size(uint32_t nperms, size_t len, size_t childlen);
 /* The deepest node on the path; *rest is what is left of it, "" when the path exists. */
 struct xs_node *xs_node_nearest(struct xs_node *root, const char *path, const char **rest);
 struct xs_node *xs_node_find(struct xs_node *root, const char *path, size_t len);
-/* The node at the first len bytes of path, which exists, made ours alone to change. NULL: no memory. */
+/* The node at the first len bytes of path, which exists, made ours to change. NULL: no memory. */
 struct xs_node *xs_node_own(
 	struct pvr_xs *xs, struct xs_node **root, const char *path, size_t len, uint16_t writer);
 int xs_node_insert(struct pvr_xs *xs, struct xs_node *parent, struct xs_node *child);
@@ -257,10 +258,9 @@ struct xs_node *xs_walk_next(struct xs_walk *walk);
 int xs_perms_parse(const char *strings, size_t len, char separator, struct xs_perm *perms,
 	uint32_t max, uint32_t *count);
 size_t xs_perms_format(const struct xs_perm *perms, uint32_t nperms, char *out, size_t size);
-unsigned xs_perms_for(
-	const struct pvr_xs_conn *conn, const struct xs_perm *perms, uint32_t nperms);
-/* Takes a domain out of a list: entries go, ownership passes to domain 0. Returns whether it was there. */
-bool xs_perms_scrub(struct xs_perm *perms, uint32_t *nperms, uint16_t domid);
+unsigned xs_perms_for(const struct pvr_xs_conn *conn, const struct xs_perm *perms, uint32_t nperms);
+/* Takes a domain out of a list: entries go, ownership passes to domain 0. */
+void xs_perms_scrub(struct xs_perm *perms, uint32_t *nperms, uint16_t domid);
 bool xs_perms_mention(const struct xs_perm *perms, uint32_t nperms, uint16_t domid);
 
 /* ---- output ---- */
@@ -270,8 +270,8 @@ void xs_event(struct xs_watch *watch, const char *path);
 void xs_out_drop(struct pvr_xs_conn *conn);
 
 /* ---- watch ---- */
-int xs_watch_add(
-	struct pvr_xs_conn *conn, const char *path, const char *token, bool relative, int32_t depth);
+int xs_watch_add(struct pvr_xs_conn *conn, const char *path, const char *token, bool relative,
+	int32_t depth);
 int xs_watch_del(struct pvr_xs_conn *conn, const char *path, const char *token);
 void xs_watch_drop(struct pvr_xs_conn *conn);
 void xs_watch_refill(struct pvr_xs_conn *conn); /* tells what was missed, as far as there is room */
@@ -289,7 +289,7 @@ void xs_tx_drop(struct pvr_xs_conn *conn);
 int xs_tx_touch(struct xs_tx *tx, const char *path, size_t len, unsigned flags, size_t value);
 void xs_tx_doom_all(struct pvr_xs *xs);
 void xs_tx_forget_all(struct pvr_xs *xs); /* and give their snapshots back */
-void xs_tx_bound(struct pvr_xs *xs);	  /* holds PVR_XS_SNAPSHOT_MAX */
+void xs_tx_bound(struct pvr_xs *xs);      /* holds PVR_XS_SNAPSHOT_MAX */
 
 /* ---- tree: tx NULL is the live tree ---- */
 int xs_lookup(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *path, unsigned perm,
@@ -320,7 +320,8 @@ void xs_reply_ok(const struct xs_request *request);
 xs_handler xs_control, xs_introduce, xs_release, xs_resume, xs_set_target, xs_is_introduced,
 	xs_get_domain_path;
 
-void xs_conn_setup(struct pvr_xs_conn *conn, struct pvr_xs *xs, struct xs_dom *dom, bool privileged);
+void xs_conn_setup(
+	struct pvr_xs_conn *conn, struct pvr_xs *xs, struct xs_dom *dom, bool privileged);
 bool xs_conn_listens(const struct pvr_xs_conn *conn);
 void xs_conn_ready(struct pvr_xs_conn *conn);
 

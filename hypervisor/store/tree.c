@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and changes of the tree, in a transaction or on the live tree, with everything that hangs on them:
- * permissions, quotas, what the transaction depends on, watches. A change that fails has no effect: all that can
- * fail comes before the first step that shows.
+ * Reads and changes of the tree, in a transaction or on the live tree, with everything that hangs
+ * on them: permissions, quotas, what the transaction depends on, watches. A change that fails has
+ * no effect: all that can fail comes before the first step that shows.
  */
 #include "store.h"
 
@@ -25,8 +25,8 @@ static size_t found_len(const char *path, const char *rest)
 }
 
 /*
- * The node at path, when all of `perm` is granted. Whoever may not read or write above a missing node is not told
- * that it is missing.
+ * The node at path, when all of `perm` is granted. Whoever may not read or write above a missing
+ * node is not told that it is missing.
  */
 int xs_lookup(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *path, unsigned perm,
 	struct xs_node **node)
@@ -114,7 +114,7 @@ static bool too_big(const struct pvr_xs_conn *conn, uint32_t nperms, size_t len,
 static int set_existing(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *path,
 	struct xs_node *node, const void *value, uint32_t len)
 {
-	struct change change = { .conn = conn, .tx = tx };
+	struct change change = {.conn = conn, .tx = tx};
 	int error;
 
 	if (too_big(conn, node->nperms, len, node->childlen))
@@ -134,7 +134,7 @@ static int set_existing(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *
 	return error;
 }
 
-/* The nodes that are missing below `above`, chained, accounted and touched; the value goes to the last. */
+/* The nodes missing below `above`, chained, accounted and touched; the value goes to the last. */
 static struct xs_node *chain(struct change *change, const struct xs_node *above, const char *path,
 	const char *rest, const void *value, uint32_t len, int *error)
 {
@@ -164,7 +164,8 @@ static struct xs_node *chain(struct change *change, const struct xs_node *above,
 		*error = note(change, node->perms[0].domid, 1, xs_node_bytes(node));
 		if (!*error)
 			*error = touch(change->tx, path, (size_t)(rest + n - path),
-				XS_TOUCH_NODE | XS_TOUCH_SET | (end ? XS_TOUCH_FIRE : 0), end ? len : 0);
+				XS_TOUCH_NODE | XS_TOUCH_SET | (end ? XS_TOUCH_FIRE : 0),
+				end ? len : 0);
 		if (*error)
 			break;
 		rest += end ? n : n + 1;
@@ -179,7 +180,7 @@ static struct xs_node *chain(struct change *change, const struct xs_node *above,
 static int create(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *path, const void *value,
 	uint32_t len)
 {
-	struct change change = { .conn = conn, .tx = tx };
+	struct change change = {.conn = conn, .tx = tx};
 	struct xs_node **root = tree(conn, tx), *above, *top;
 	const char *rest;
 	size_t name;
@@ -194,8 +195,7 @@ static int create(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *path, 
 	if (!error)
 		error = check(&change);
 	if (!error) {
-		above = xs_node_own(
-			conn->xs, root, path, found_len(path, rest), conn->dom->domid);
+		above = xs_node_own(conn->xs, root, path, found_len(path, rest), conn->dom->domid);
 		error = above ? xs_node_insert(conn->xs, above, top) : -ENOMEM;
 	}
 	if (error && top)
@@ -250,7 +250,7 @@ static void note_subtree(struct change *change, struct xs_node *node)
 
 int xs_remove(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *path)
 {
-	struct change change = { .conn = conn, .tx = tx };
+	struct change change = {.conn = conn, .tx = tx};
 	struct xs_node *node, *parent;
 	size_t up = xs_path_parent(path);
 	int error = xs_lookup(conn, tx, path, XS_PERM_WRITE, &node);
@@ -279,7 +279,7 @@ int xs_remove(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *path)
 int xs_set_perms(struct pvr_xs_conn *conn, struct xs_tx *tx, const char *path,
 	const struct xs_perm *perms, uint32_t nperms)
 {
-	struct change change = { .conn = conn, .tx = tx };
+	struct change change = {.conn = conn, .tx = tx};
 	struct xs_node *node;
 	int64_t bytes;
 	int error = xs_lookup(conn, tx, path, XS_PERM_WRITE | XS_PERM_OWNER, &node);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions. A transaction works on a tree of its own, which shares with the live one what it did not change,
- * and notes what it depends on and what it changed. At commit everything it depends on must be in the live tree as
- * it was at the start; then its changes are made there, all or none.
+ * Transactions. A transaction works on a tree of its own, which shares with the live one what it
+ * did not change, and notes what it depends on and what it changed. At commit everything it depends
+ * on must be in the live tree as it was at the start; then its changes are made there, all or none.
  *
- * Nothing here waits and nothing is locked, so a client can hold up nobody by keeping a transaction open. What
- * a loop of conflicting changes costs its author is said in domain.c.
+ * Nothing here waits and nothing is locked, so a client can hold up nobody by keeping a transaction
+ * open. What a loop of conflicting changes costs its author is said in domain.c.
  */
 #include "store.h"
 
@@ -14,8 +14,8 @@ struct xs_tx *xs_tx_find(struct pvr_xs_conn *conn, uint32_t id)
 	struct xs_tx *tx;
 
 	LIST_FOREACH(tx, &conn->txs, link)
-		if (tx->id == id)
-			return tx;
+	if (tx->id == id)
+		return tx;
 	return NULL;
 }
 
@@ -51,7 +51,8 @@ static void forget(struct xs_tx *tx)
 {
 	struct xs_touch *touch, *next;
 
-	HASH_ITER(hh, tx->touched, touch, next) {
+	HASH_ITER(hh, tx->touched, touch, next)
+	{
 		HASH_DEL(tx->touched, touch);
 		xs_mem_uncharge(tx->conn->dom, touch->charged);
 		free(touch);
@@ -85,7 +86,7 @@ void xs_tx_doom_all(struct pvr_xs *xs)
 	struct xs_tx *tx;
 
 	TAILQ_FOREACH(tx, &xs->txs, age_link)
-		tx->doomed = true;
+	tx->doomed = true;
 }
 
 void xs_tx_forget_all(struct pvr_xs *xs)
@@ -93,13 +94,13 @@ void xs_tx_forget_all(struct pvr_xs *xs)
 	struct xs_tx *tx;
 
 	TAILQ_FOREACH(tx, &xs->txs, age_link)
-		forget(tx);
+	forget(tx);
 }
 
 /*
- * What only transactions still hold is charged to nobody in full, so it has a bound for all together. Over it,
- * the oldest transaction of the limited domain with the most of them loses its snapshot: a domain
- * that does one thing at a time is the last to suffer.
+ * What only transactions still hold is charged to nobody in full, so it has a bound for all
+ * together. Over it, the oldest transaction of the limited domain with the most of them loses its
+ * snapshot: a domain that does one thing at a time is the last to suffer.
  */
 void xs_tx_bound(struct pvr_xs *xs)
 {
@@ -107,7 +108,8 @@ void xs_tx_bound(struct pvr_xs *xs)
 		struct xs_tx *tx, *victim = NULL;
 		uint64_t most = 0;
 
-		TAILQ_FOREACH(tx, &xs->txs, age_link) {
+		TAILQ_FOREACH(tx, &xs->txs, age_link)
+		{
 			uint64_t rank = tx->conn->dom->txs;
 
 			rank += xs_dom_limited(tx->conn->dom) ? UINT64_C(1) << 32 : 0;
@@ -155,7 +157,8 @@ static struct xs_touch *touch_get(struct xs_tx *tx, const char *path, size_t len
 	return touch;
 }
 
-/* Notes flags for a path; a value that the transaction stores there is charged, in place of the last one. */
+/* Notes flags for a path; a value that the transaction stores there is charged, in place of the
+ * last one. */
 int xs_tx_touch(struct xs_tx *tx, const char *path, size_t len, unsigned flags, size_t value)
 {
 	int error = 0;
@@ -176,9 +179,11 @@ int xs_tx_touch(struct xs_tx *tx, const char *path, size_t len, unsigned flags, 
 }
 
 /* Is what was touched in the live tree as it was at the start? */
-static bool unchanged(const struct xs_touch *touch, const struct xs_node *was, const struct xs_node *is)
+static bool unchanged(
+	const struct xs_touch *touch, const struct xs_node *was, const struct xs_node *is)
 {
-	/* The same node, by the rule of copying, means the same tree below it; and so does none and none. */
+	/* The same node, by the rule of copying, means the same tree below it; and so does none and
+	 * none. */
 	if (was == is)
 		return true;
 	if (!was || !is || (touch->flags & XS_TOUCH_TREE))
@@ -229,7 +234,8 @@ static int by_path(const void *a, const void *b)
 /* What the transaction changed, in that order. NULL: no memory. */
 static struct xs_touch **changes(const struct xs_tx *tx, unsigned *count)
 {
-	struct xs_touch **list = xs_alloc((HASH_COUNT(tx->touched) + 1) * sizeof(struct xs_touch *));
+	struct xs_touch **list =
+		xs_alloc((HASH_COUNT(tx->touched) + 1) * sizeof(struct xs_touch *));
 	struct xs_touch *touch;
 
 	*count = 0;
@@ -261,8 +267,8 @@ static int replay_one(struct xs_tx *tx, const struct xs_touch *touch, struct xs_
 		return 0;
 	if (!xs_node_find(*root, path, len)) {
 		parent = xs_node_own(xs, root, path, up, writer);
-		to = parent ? xs_node_new(xs, from->name, strlen(from->name), from->perms,
-				      from->nperms)
+		to = parent ? xs_node_new(
+				      xs, from->name, strlen(from->name), from->perms, from->nperms)
 			    : NULL;
 		if (!to)
 			return -ENOMEM;
@@ -277,7 +283,8 @@ static int replay_one(struct xs_tx *tx, const struct xs_touch *touch, struct xs_
 	return xs_node_set_perms(xs, to, from->perms, from->nperms);
 }
 
-/* The tree the commit leads to: our own when nobody else changed anything, else the live one with our changes. */
+/* The tree the commit leads to: our own when nobody else changed anything, else the live one with
+ * our changes. */
 static int merge(struct xs_tx *tx, struct xs_touch **list, unsigned count, struct xs_node **root)
 {
 	struct pvr_xs *xs = tx->conn->xs;

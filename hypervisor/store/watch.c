@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches, found by the path they watch. A change of /a/b/c is looked up as "/", "/a", "/a/b" and "/a/b/c".
+ * Watches, found by the path they watch: a change of /a/b is looked up as "/", "/a" and "/a/b".
  */
 #include "store.h"
 
@@ -34,14 +34,13 @@ static void wpath_put(struct pvr_xs *xs, struct xs_wpath *wpath)
 	free(wpath);
 }
 
-static struct xs_watch *watch_find(
-	struct pvr_xs_conn *conn, const char *path, const char *token)
+static struct xs_watch *watch_find(struct pvr_xs_conn *conn, const char *path, const char *token)
 {
 	struct xs_watch *watch;
 
 	TAILQ_FOREACH(watch, &conn->watches, link)
-		if (!strcmp(watch->wpath->path, path) && !strcmp(watch->token, token))
-			return watch;
+	if (!strcmp(watch->wpath->path, path) && !strcmp(watch->token, token))
+		return watch;
 	return NULL;
 }
 
@@ -118,7 +117,8 @@ void xs_watch_refill(struct pvr_xs_conn *conn)
 	if (conn->nevents > PVR_XS_EVENTS_MAX / 2)
 		return;
 	conn->missed = false;
-	TAILQ_FOREACH(watch, &conn->watches, link) {
+	TAILQ_FOREACH(watch, &conn->watches, link)
+	{
 		if (!watch->missed)
 			continue;
 		watch->missed = false;
@@ -154,7 +154,8 @@ static void tell(struct xs_wpath *wpath, const char *path, const struct readable
 {
 	struct xs_watch *watch;
 
-	LIST_FOREACH(watch, &wpath->watches, path_link) {
+	LIST_FOREACH(watch, &wpath->watches, path_link)
+	{
 		if (watch->depth >= 0 && levels(wpath, path) > watch->depth)
 			continue;
 		if (permitted(watch->conn, r))
@@ -169,8 +170,7 @@ static bool look(struct xs_node *root, const char *path, struct readable *r)
 	return r->node != NULL;
 }
 
-static void tell_at(
-	struct pvr_xs *xs, const char *path, size_t len, const struct readable *r)
+static void tell_at(struct pvr_xs *xs, const char *path, size_t len, const struct readable *r)
 {
 	struct xs_wpath *wpath;
 
@@ -189,7 +189,8 @@ void xs_fire(struct pvr_xs *xs, const char *path, struct xs_node *root)
 		return;
 	for (size_t i = 0; i < len; i++)
 		depth += path[i] == '/';
-	/* A deep path has more prefixes than there may be watches; then those are compared instead. */
+	/* A deep path has more prefixes than there may be watches; then those are compared instead.
+	 */
 	if (depth > HASH_COUNT(xs->wpaths)) {
 		for (wpath = xs->wpaths; wpath; wpath = wpath->hh.next)
 			if (xs_path_below(path, wpath->path))
@@ -219,7 +220,7 @@ void xs_fire_special(struct pvr_xs *xs, int which)
 {
 	const char *name = xs_special_name(which);
 	const struct xs_special_node *special = &xs->special[which];
-	const char *paths[] = { name, "/" }; /* xenstored tells watchers of "/" too */
+	const char *paths[] = {name, "/"}; /* xenstored tells watchers of "/" too */
 	struct xs_wpath *wpath;
 	struct xs_watch *watch;
 
@@ -228,8 +229,7 @@ void xs_fire_special(struct pvr_xs *xs, int which)
 		if (!wpath)
 			continue;
 		LIST_FOREACH(watch, &wpath->watches, path_link)
-			if (xs_perms_for(watch->conn, special->perms, special->nperms) &
-				XS_PERM_READ)
-				xs_event(watch, name);
+		if (xs_perms_for(watch->conn, special->perms, special->nperms) & XS_PERM_READ)
+			xs_event(watch, name);
 	}
 }

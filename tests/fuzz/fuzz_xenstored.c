@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arbitrary bytes from a privileged and an unprivileged client, mixed with reading, reconnecting and the
- * end of the domain; then the store must be sound. The first byte of a step says what it is: raw bytes, which
- * reach the framing, or a message with a sound header, which reaches what is behind it.
+ * Arbitrary bytes from a privileged and an unprivileged client, mixed with reading, reconnecting
+ * and the end of the domain; then the store must be sound. The first byte of a step says what it
+ * is: raw bytes, which reach the framing, or a message with a sound header, which reaches what is
+ * behind it.
  */
 #include "pvring/xen/xs_wire.h"
 #include "pvring/xenstored.h"
@@ -12,8 +13,8 @@
 
 #define GUEST 5
 
-static const char *const prefixes[] = { "/a", "/a/b", "/a/b/c", "x", "x/y", "/local/domain/5", "/",
-	"@releaseDomain", "5", "check", "T", "" };
+static const char *const prefixes[] = {"/a", "/a/b", "/a/b/c", "x", "x/y", "/local/domain/5", "/",
+	"@releaseDomain", "5", "check", "T", ""};
 
 static uint64_t now;
 
@@ -42,7 +43,7 @@ static void consume(struct pvr_xs_conn *conn, unsigned messages)
 static size_t framed(struct pvr_xs_conn *conn, const uint8_t *data, size_t size)
 {
 	char message[sizeof(struct xsd_sockmsg) + 64 + 255];
-	struct xsd_sockmsg hdr = { 0 };
+	struct xsd_sockmsg hdr = {0};
 	size_t prefix, rest;
 	const char *s;
 
@@ -74,10 +75,20 @@ static size_t raw(struct pvr_xs_conn *conn, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct pvr_xs_ops ops = { .now_ms = clock_ms, .introduce = accept_domain };
-	struct pvr_xs *xs = pvr_xs_create(NULL, &ops, NULL);
+	static const struct pvr_xs_ops ops = {.now_ms = clock_ms, .introduce = accept_domain};
+	struct pvr_xs_quota quota = PVR_XS_QUOTA_DEFAULT;
+	struct pvr_xs *xs;
 	struct pvr_xs_conn *conns[2];
 
+	/* Small, so that they are met. */
+	quota.nodes = 12;
+	quota.node_size = 100;
+	quota.watches = 4;
+	quota.transactions = 3;
+	quota.transaction_nodes = 12;
+	quota.outstanding = 5;
+	quota.memory = 4096;
+	xs = pvr_xs_create(&quota, &ops, NULL);
 	pvr_xs_introduce(xs, GUEST);
 	pvr_xs_mkdir_perms(xs, "/local/domain/5", "n5");
 	pvr_xs_mkdir_perms(xs, "/a", "b0");

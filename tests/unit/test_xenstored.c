@@ -22,8 +22,8 @@ static void read_write(void)
 	CU_ASSERT_EQUAL(w.dom0->len, 3);
 	CU_ASSERT(!memcmp(w.dom0->reply, "a\0b", 3));
 	SAME(rd(w.dom0, 0, "/none"), "ENOENT");
-	SAME(ask(w.dom0, XS_READ, 0, "/a", 2), "EINVAL");	   /* no nul */
-	SAME(ask(w.dom0, XS_READ, 0, "/a\0b", 5), "EINVAL");   /* two strings */
+	SAME(ask(w.dom0, XS_READ, 0, "/a", 2), "EINVAL");    /* no nul */
+	SAME(ask(w.dom0, XS_READ, 0, "/a\0b", 5), "EINVAL"); /* two strings */
 	SAME(ask(w.dom0, XS_READ, 0, "", 0), "EINVAL");
 	SAME(ask(w.dom0, XS_WRITE, 0, "/a", 2), "EINVAL");
 	SAME(ask(w.dom0, XS_WRITE, 0, "", 0), "EINVAL");
@@ -32,8 +32,8 @@ static void read_write(void)
 
 static void unknown_types(void)
 {
-	static const uint32_t types[] = { XS_WATCH_EVENT, XS_ERROR, 20, XS_TYPE_COUNT, 0xffff,
-		UINT32_MAX };
+	static const uint32_t types[] = {
+		XS_WATCH_EVENT, XS_ERROR, 20, XS_TYPE_COUNT, 0xffff, UINT32_MAX};
 	struct world w = world_make(NULL, NULL);
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
@@ -93,8 +93,9 @@ static void directory_part(void)
 	}
 	CU_ASSERT_EQUAL(names, 500);
 	pvr_xs_rm(w.xs, "/many/a-name-of-some-length-7");
-	ASK(w.dom0, XS_DIRECTORY_PART, 0, "/many\0"
-					  "999999");
+	ASK(w.dom0, XS_DIRECTORY_PART, 0,
+		"/many\0"
+		"999999");
 	CU_ASSERT_STRING_NOT_EQUAL(w.dom0->reply, gen);
 	CU_ASSERT_EQUAL(w.dom0->len, strlen(w.dom0->reply) + 2);
 	SAME(ASK(w.dom0, XS_DIRECTORY_PART, 0, "/many"), "EINVAL");
@@ -120,8 +121,8 @@ static void mkdir_rm(void)
 
 static void paths(void)
 {
-	static const char *const bad[] = { "//", "/a/", "/a//b", "", "/a b", "/a\x80", "/a.b", "@x",
-		"a/", "/a/b/" };
+	static const char *const bad[] = {
+		"//", "/a/", "/a//b", "", "/a b", "/a\x80", "/a.b", "@x", "a/", "/a/b/"};
 	struct world w = world_make(NULL, NULL);
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -158,8 +159,8 @@ static void permission_matrix(void)
 	static const struct {
 		char letter;
 		const char *read, *write;
-	} rows[] = { { 'n', "EACCES", "EACCES" }, { 'r', "v", "EACCES" }, { 'w', "EACCES", "OK" },
-		{ 'b', "v", "OK" } };
+	} rows[] = {{'n', "EACCES", "EACCES"}, {'r', "v", "EACCES"}, {'w', "EACCES", "OK"},
+		{'b', "v", "OK"}};
 	struct world w = world_make(NULL, NULL);
 	char perms[16];
 
@@ -186,7 +187,7 @@ static void permission_matrix(void)
 
 static void set_perms(void)
 {
-	static const char *const bad[] = { "x0", "r", "r-1", "r70000", "r5,", "5", "rr5", "r5 " };
+	static const char *const bad[] = {"x0", "r", "r-1", "r70000", "r5,", "5", "rr5", "r5 "};
 	struct world w = world_make(NULL, NULL);
 
 	wr(w.a, 0, "mine", "v");
@@ -225,14 +226,17 @@ static void set_target(void)
 
 	wr(w.a, 0, "x", "v");
 	SAME(rd(w.b, 0, "/local/domain/5/x"), "EACCES");
-	SAME(ASK(w.b, XS_SET_TARGET, 0, "6\0"
-					"5"),
+	SAME(ASK(w.b, XS_SET_TARGET, 0,
+		     "6\0"
+		     "5"),
 		"EACCES");
-	SAME(ASK(w.dom0, XS_SET_TARGET, 0, "6\0"
-					   "9"),
+	SAME(ASK(w.dom0, XS_SET_TARGET, 0,
+		     "6\0"
+		     "9"),
 		"ENOENT");
-	SAME(ASK(w.dom0, XS_SET_TARGET, 0, "6\0"
-					   "5"),
+	SAME(ASK(w.dom0, XS_SET_TARGET, 0,
+		     "6\0"
+		     "5"),
 		"OK");
 	SAME(rd(w.b, 0, "/local/domain/5/x"), "v");
 	SAME(wr(w.b, 0, "/local/domain/5/y", "v"), "OK");
@@ -267,10 +271,10 @@ static void note_print(void *opaque, const char *text)
 
 static void domains(void)
 {
-	static const struct pvr_xs_ops ops = { .introduce = note_introduce,
+	static const struct pvr_xs_ops ops = {.introduce = note_introduce,
 		.release = note_release,
 		.resume = note_resume,
-		.print = note_print };
+		.print = note_print};
 	char note[64] = "";
 	struct world w = world_make(&ops, note);
 
@@ -347,7 +351,7 @@ static void partial_feeds(void)
 	static const struct {
 		struct xsd_sockmsg hdr;
 		char payload[8];
-	} message = { { XS_WRITE, 7, 0, 8 }, "/k\0value" };
+	} message = {{XS_WRITE, 7, 0, 8}, "/k\0value"};
 	struct world w = world_make(NULL, NULL);
 	char many[3 * sizeof(message)];
 
@@ -356,8 +360,7 @@ static void partial_feeds(void)
 
 		CU_ASSERT_EQUAL(pvr_xs_conn_wants(w.dom0->conn), wants);
 		CU_ASSERT_EQUAL(drain(w.dom0), 0);
-		CU_ASSERT_EQUAL(
-			pvr_xs_conn_feed(w.dom0->conn, (const char *)&message + i, 1), 1);
+		CU_ASSERT_EQUAL(pvr_xs_conn_feed(w.dom0->conn, (const char *)&message + i, 1), 1);
 	}
 	CU_ASSERT_EQUAL(drain(w.dom0), 1);
 	SAME(w.dom0->reply, "OK");
@@ -365,14 +368,13 @@ static void partial_feeds(void)
 	for (int i = 0; i < 3; i++)
 		memcpy(many + (size_t)i * sizeof(message), &message, sizeof(message));
 	w.dom0->ready = 0;
-	CU_ASSERT_EQUAL(
-		pvr_xs_conn_feed(w.dom0->conn, many, sizeof(many)), (ssize_t)sizeof(many));
+	CU_ASSERT_EQUAL(pvr_xs_conn_feed(w.dom0->conn, many, sizeof(many)), (ssize_t)sizeof(many));
 	CU_ASSERT_EQUAL(w.dom0->ready, 1);
 	CU_ASSERT_EQUAL(drain(w.dom0), 3);
 	world_end(&w);
 }
 
 PVR_SUITE(xenstored, CASE(read_write), CASE(unknown_types), CASE(directory), CASE(directory_part),
-	CASE(mkdir_rm), CASE(paths), CASE(relative_paths), CASE(permission_matrix),
-	CASE(set_perms), CASE(inheritance), CASE(set_target), CASE(domains), CASE(control),
-	CASE(daemon_access), CASE(partial_feeds))
+	CASE(mkdir_rm), CASE(paths), CASE(relative_paths), CASE(permission_matrix), CASE(set_perms),
+	CASE(inheritance), CASE(set_target), CASE(domains), CASE(control), CASE(daemon_access),
+	CASE(partial_feeds))

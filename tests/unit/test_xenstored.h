@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client of the store for the tests: speaks the wire protocol to one connection and keeps what came back.
+ * A client of the store for the tests: speaks the wire protocol to one connection and keeps what
+ * came back.
  */
 #ifndef PVR_TEST_XENSTORED_H
 #define PVR_TEST_XENSTORED_H
@@ -28,7 +29,8 @@ struct client {
 struct client *client_open(struct pvr_xs *xs, uint16_t domid, int privileged);
 void client_close(struct client *client);
 
-/* Sends one request; returns the reply's payload with a nul behind it: the value, "OK", or the error's name. */
+/* Sends one request; returns the reply's payload with a nul behind it: the value, "OK", or the
+ * error's name. */
 const char *ask(
 	struct client *client, uint32_t type, uint32_t tx, const void *payload, uint32_t len);
 /* Sends one request and leaves what comes back where it is; returns how much feed took. */

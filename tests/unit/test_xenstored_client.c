@@ -14,7 +14,7 @@ static void ready(void *opaque)
 
 struct client *client_open(struct pvr_xs *xs, uint16_t domid, int privileged)
 {
-	static const struct pvr_xs_conn_ops ops = { .ready = ready };
+	static const struct pvr_xs_conn_ops ops = {.ready = ready};
 	struct client *client = calloc(1, sizeof(*client));
 
 	client->conn = pvr_xs_conn_create(xs, domid, privileged, &ops, client);
@@ -33,8 +33,7 @@ ssize_t send_only(
 {
 	char message[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX];
 	struct xsd_sockmsg hdr = {
-		.type = type, .req_id = ++client->req_id, .tx_id = tx, .len = len
-	};
+		.type = type, .req_id = ++client->req_id, .tx_id = tx, .len = len};
 
 	memcpy(message, &hdr, sizeof(hdr));
 	memcpy(message + sizeof(hdr), payload, len);
@@ -62,7 +61,7 @@ static void keep(struct client *client, const struct xsd_sockmsg *hdr, const cha
 unsigned drain(struct client *client)
 {
 	char message[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX];
-	struct xsd_sockmsg hdr = { 0 };
+	struct xsd_sockmsg hdr = {0};
 	unsigned count = 0;
 	size_t have = 0, n;
 	const void *bytes;
@@ -198,7 +197,7 @@ const char *rollback(struct client *client, uint32_t tx)
 
 struct world world_make(const struct pvr_xs_ops *ops, void *opaque)
 {
-	struct world world = { .xs = pvr_xs_create(NULL, ops, opaque) };
+	struct world world = {.xs = pvr_xs_create(NULL, ops, opaque)};
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(world.xs);
 	CU_ASSERT_EQUAL(pvr_xs_introduce(world.xs, 5), 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile clients. The cases are named after the Xen security advisories about the bugs they would have found.
+ * Hostile clients. The cases are named after the Xen security advisories about the bugs they would
+ * have found.
  */
 #include "suite.h"
 #include "test_xenstored.h"
@@ -12,7 +13,7 @@
 
 static void xsa_72_payload_length(void)
 {
-	static const uint32_t lengths[] = { 4097, 65536, 0x7fffffff, 0x80000000, UINT32_MAX };
+	static const uint32_t lengths[] = {4097, 65536, 0x7fffffff, 0x80000000, UINT32_MAX};
 	struct world w = world_make(NULL, NULL);
 	char payload[XENSTORE_PAYLOAD_MAX];
 
@@ -22,7 +23,7 @@ static void xsa_72_payload_length(void)
 	rd(w.dom0, 0, "/max");
 	CU_ASSERT_EQUAL(w.dom0->len, 4096 - 5);
 	for (int i = 0; i < 5; i++) {
-		struct xsd_sockmsg hdr = { XS_WRITE, 1, 0, lengths[i] };
+		struct xsd_sockmsg hdr = {XS_WRITE, 1, 0, lengths[i]};
 		struct client *c = client_open(w.xs, 5, 0);
 
 		CU_ASSERT_EQUAL(pvr_xs_conn_feed(c->conn, &hdr, sizeof(hdr)), -EPROTO);
@@ -66,7 +67,7 @@ static uint64_t clock_ms(void *opaque)
 /* A guest that changes what dom0's transaction reads, every time, as fast as it can. */
 static void xsa_206_conflict_loop(void)
 {
-	static const struct pvr_xs_ops ops = { .now_ms = clock_ms };
+	static const struct pvr_xs_ops ops = {.now_ms = clock_ms};
 	struct world w = world_make(&ops, NULL);
 	int failures = 0;
 
@@ -242,7 +243,7 @@ static void xsa_418_depth_bomb(void)
 
 static void xsa_420_transaction_ids(void)
 {
-	static const uint32_t ids[] = { 1, 0x7fffffff, 0x80000000, UINT32_MAX };
+	static const uint32_t ids[] = {1, 0x7fffffff, 0x80000000, UINT32_MAX};
 	struct world w = world_make(NULL, NULL);
 
 	for (int i = 0; i < 4; i++) {
@@ -252,7 +253,8 @@ static void xsa_420_transaction_ids(void)
 	world_end(&w);
 }
 
-/* Killed, or all reset, in the middle of a transaction, the reset by a request of the transaction itself. */
+/* Killed, or all reset, in the middle of a transaction, the reset by a request of the transaction
+ * itself. */
 static void xsa_325_reset_in_transaction(void)
 {
 	struct world w = world_make(NULL, NULL);
@@ -296,7 +298,8 @@ static void xsa_326_unread_replies(void)
 	world_end(&w);
 }
 
-/* Watches everything, never reads, while it and others write. Nothing it may know is lost for good. */
+/* Watches everything, never reads, while it and others write. Nothing it may know is lost for good.
+ */
 static void xsa_326_unread_events(void)
 {
 	struct world w = world_make(NULL, NULL);
@@ -326,7 +329,8 @@ static void xsa_326_unread_events(void)
 			pvr_xs_conn_consume(w.a->conn, n);
 		}
 	}
-	CU_ASSERT_EQUAL(again, 1); /* after the events it had room for; the initial one went with watch() */
+	CU_ASSERT_EQUAL(
+		again, 1); /* after the events it had room for; the initial one went with watch() */
 	client_close(writer);
 	world_end(&w);
 }
@@ -424,13 +428,14 @@ static void xsa_512_snapshots(void)
 	world_end(&w);
 }
 
-/* Two guests with rights in each other's trees, at random, in and out of transactions; then the walk. */
+/* Two guests with rights in each other's trees, at random, in and out of transactions; then the
+ * walk. */
 static void xsa_415_419_fsck_after_random(void)
 {
-	static const struct pvr_xs_ops ops = { .now_ms = clock_ms };
+	static const struct pvr_xs_ops ops = {.now_ms = clock_ms};
 	struct world w = world_make(&ops, NULL);
-	struct client *clients[3] = { w.dom0, w.a, w.b };
-	uint32_t tx[3] = { 0 };
+	struct client *clients[3] = {w.dom0, w.a, w.b};
+	uint32_t tx[3] = {0};
 
 	srandom(415);
 	pvr_xs_mkdir_perms(w.xs, "/common", "b0");

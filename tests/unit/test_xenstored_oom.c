@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every allocation of every request fails once: the client gets ENOMEM or loses its connection, and the store is as
- * it was.
+ * Every allocation of every request fails once: the client gets ENOMEM or loses its connection, and
+ * the store is as it was.
  */
 #include "suite.h"
 #include "test_xenstored.h"
@@ -14,7 +14,10 @@ static const struct {
 	const char *payload;
 	uint32_t len;
 } requests[] = {
-#define REQUEST(type, in_tx, literal) { type, in_tx, literal, sizeof(literal) }
+#define REQUEST(type, in_tx, literal)                                                              \
+	{                                                                                          \
+		type, in_tx, literal, sizeof(literal)                                              \
+	}
 	REQUEST(XS_WRITE, 0, "/t/a\0a longer value"),
 	REQUEST(XS_WRITE, 0, "/t/new/and/deep\0value"),
 	REQUEST(XS_MKDIR, 0, "/t/m/n"),
@@ -32,7 +35,8 @@ static const struct {
 	REQUEST(XS_SET_PERMS, 1, "/t/a\0n7\0r6"),
 };
 
-/* A transaction that wrote, and others that changed the tree since, so that everything is shared. */
+/* A transaction that wrote, and others that changed the tree since, so that everything is shared.
+ */
 static uint32_t prepare(struct world *w)
 {
 	uint32_t tx;
@@ -103,8 +107,8 @@ static void commit_fails(void)
 		/* All or nothing, whatever the client was told. */
 		CU_ASSERT(pvr_xs_conn_feed(w.dom0->conn, "", 0) == -ENOMEM || !more ||
 			  !strcmp(answer, "ENOMEM"));
-		CU_ASSERT_EQUAL(pvr_xs_read(w.xs, "/t/mine/x", (char[8]){ 0 }, 8) == 1,
-			pvr_xs_read(w.xs, "/t/c", (char[8]){ 0 }, 8) == -ENOENT);
+		CU_ASSERT_EQUAL(pvr_xs_read(w.xs, "/t/mine/x", (char[8]){0}, 8) == 1,
+			pvr_xs_read(w.xs, "/t/c", (char[8]){0}, 8) == -ENOENT);
 		world_end(&w);
 	}
 	CU_ASSERT(n > 5 && n < 200);

@@ -49,12 +49,12 @@ static void changes_below(void)
 /* Every watch of a path and of those above it is told, deep paths included. */
 static void many_watches(void)
 {
-	static const char *const paths[] = { "/", "/a", "/a/b", "/a/b/c", "/a/b/c/d", "/x" };
+	static const char *const paths[] = {"/", "/a", "/a/b", "/a/b/c", "/a/b/c/d", "/x"};
 	struct world w = world_make(NULL, NULL);
-	char deep[512] = "/a/b/c", seen[6] = { 0 };
+	char deep[512] = "/a/b/c", seen[6] = {0};
 
 	for (int i = 0; i < 6; i++)
-		watch(w.dom0, paths[i], (char[]){ (char)('0' + i), 0 });
+		watch(w.dom0, paths[i], (char[]){(char)('0' + i), 0});
 	while (*event(w.dom0))
 		;
 	pvr_xs_write(w.xs, "/a/b/c", "");
