@@ -99,6 +99,14 @@ static void directory_part(void)
 	CU_ASSERT_STRING_NOT_EQUAL(w.dom0->reply, gen);
 	CU_ASSERT_EQUAL(w.dom0->len, strlen(w.dom0->reply) + 2);
 	SAME(ASK(w.dom0, XS_DIRECTORY_PART, 0, "/many"), "EINVAL");
+	/* A directory that shrinks and grows again. */
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 495; i++) {
+			sprintf(path, "/many/a-name-of-some-length-%d", i);
+			CU_ASSERT_EQUAL(
+				round ? pvr_xs_write(w.xs, path, "") : pvr_xs_rm(w.xs, path), 0);
+		}
+	CU_ASSERT_EQUAL(pvr_xs_check(w.xs, stderr), 0);
 	world_end(&w);
 }
 

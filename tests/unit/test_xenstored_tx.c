@@ -64,7 +64,9 @@ static void removed_and_made_again(void)
 		wr(w.dom0, tx, "/t/a/b/new", "2");
 		SAME(rm(w.dom0, tx, "/t/a"), "OK");
 		SAME(rm(w.dom0, tx, "/t/a"), "OK");
+		rm(w.dom0, tx, "/t/a-z"); /* by the bytes between /t/a and what is below it */
 		wr(w.dom0, tx, "/t/a-z", "2");
+		wr(w.dom0, tx, "/t/a/b/c", "2");
 		wr(w.dom0, tx, "/t/a/d", "2");
 		wr(w.dom0, tx, "/t/gone/x", "2");
 		rm(w.dom0, tx, "/t/gone");
@@ -72,7 +74,8 @@ static void removed_and_made_again(void)
 			pvr_xs_write(w.xs, "/elsewhere", "");
 		SAME(commit(w.dom0, tx), "OK");
 		SAME(ls(w.dom0, 0, "/t"), "a a-z");
-		SAME(ls(w.dom0, 0, "/t/a"), "d");
+		SAME(ls(w.dom0, 0, "/t/a"), "b d");
+		SAME(ls(w.dom0, 0, "/t/a/b"), "c");
 		SAME(rd(w.dom0, 0, "/t/a-z"), "2");
 		CU_ASSERT_EQUAL(pvr_xs_check(w.xs, stderr), 0);
 	}
