@@ -15,8 +15,9 @@ static const int allowed[] = {
 	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(poll),
 	SCMP_SYS(ppoll), SCMP_SYS(accept4), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
 	SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(getsockopt), SCMP_SYS(read), SCMP_SYS(write),
-	SCMP_SYS(writev), SCMP_SYS(preadv2), SCMP_SYS(eventfd2), SCMP_SYS(close), SCMP_SYS(fcntl),
-	SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal), SCMP_SYS(geteuid), SCMP_SYS(setitimer),
+	SCMP_SYS(writev), SCMP_SYS(preadv2), SCMP_SYS(eventfd2), SCMP_SYS(epoll_create1),
+	SCMP_SYS(close), SCMP_SYS(fcntl), SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(geteuid), SCMP_SYS(setitimer),
 	/* domains' memory */
 	SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
 	SCMP_SYS(munmap), SCMP_SYS(sched_yield),

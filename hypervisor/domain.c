@@ -190,6 +190,7 @@ static int ports_make(struct hv_domain *d)
 	d->ports = (struct hv_ports){
 		.domid = d->domid,
 		.vcpus = d->vcpus,
+		.guarded = 1,
 		.word_size = d->word_size,
 		.shared_info = d->low + PVR_HV_FRAME_SHARED_INFO * 4096,
 		.budget = &d->hv->pairs,

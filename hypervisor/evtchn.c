@@ -42,9 +42,15 @@ struct hv_port *hv_port_get(const struct hv_ports *ports, evtchn_port_t port)
 	return &ports->port[port];
 }
 
-int hv_port_rx(const struct hv_port *port)
+/* The eventfd that says an event came for this port. */
+static int port_eventfd(const struct hv_port *port)
 {
 	return port->pair->fd[port->side];
+}
+
+int hv_port_rx(const struct hv_port *port)
+{
+	return port->guard >= 0 ? port->guard : port_eventfd(port);
 }
 
 int hv_port_tx(const struct hv_port *port)
@@ -63,9 +69,18 @@ static int port_find_free(const struct hv_ports *ports)
 	return -ENOSPC;
 }
 
-/* Commit: nothing below can fail. */
+/* Commit, but for the guard, without which nothing has happened. The content's pair is referenced
+ * already. */
 static int port_open(struct hv_ports *ports, int port, struct hv_port content)
 {
+	content.guard = -1;
+	if (ports->guarded) {
+		content.guard = hv_guard_new(ports->budget, port_eventfd(&content));
+		if (content.guard < 0) {
+			hv_pair_put(content.pair);
+			return -ENOMEM;
+		}
+	}
 	ports->port[port] = content;
 	ports->open++;
 	return port;
@@ -100,11 +115,8 @@ int hv_port_bind_interdomain(
 		return port;
 	if (!other || other->state != EVTCHNSTAT_unbound || other->remote != ports->domid)
 		return -EINVAL;
-	other->state = EVTCHNSTAT_interdomain;
-	other->peer = ports;
-	other->remote_port = (evtchn_port_t)port;
 	other->pair->references++;
-	port_open(ports, port,
+	port = port_open(ports, port,
 		(struct hv_port){.state = EVTCHNSTAT_interdomain,
 			.side = !other->side,
 			.remote = remote->domid,
@@ -112,7 +124,12 @@ int hv_port_bind_interdomain(
 			.client = client,
 			.peer = remote,
 			.pair = other->pair});
-	hv_event_kick(hv_port_rx(&ports->port[port]));
+	if (port < 0)
+		return port;
+	other->state = EVTCHNSTAT_interdomain;
+	other->peer = ports;
+	other->remote_port = (evtchn_port_t)port;
+	hv_event_kick(port_eventfd(&ports->port[port]));
 	return port;
 }
 
@@ -155,8 +172,9 @@ static void port_close(struct hv_ports *ports, struct hv_port *port, int wake)
 		other->peer = NULL;
 		other->remote_port = 0;
 		if (wake)
-			hv_event_kick(hv_port_rx(other));
+			hv_event_kick(port_eventfd(other));
 	}
+	hv_guard_close(ports->budget, port->guard);
 	hv_pair_put(port->pair);
 	*port = (struct hv_port){.state = EVTCHNSTAT_closed};
 	ports->open--;
@@ -243,7 +261,7 @@ int hv_port_unmask(struct hv_ports *ports, evtchn_port_t port)
 
 	atomic_fetch_and(&mask[port / 8], (uint8_t)~bit);
 	if (atomic_load(&pending[port / 8]) & bit)
-		hv_event_kick(hv_port_rx(p));
+		hv_event_kick(port_eventfd(p));
 	return 0;
 }
 
@@ -259,5 +277,5 @@ void hv_ports_raise_virq(struct hv_ports *ports, uint32_t virq)
 {
 	for (uint32_t i = 1; i < ports->limit; i++)
 		if (ports->port[i].state == EVTCHNSTAT_virq && ports->port[i].virq == virq)
-			hv_event_kick(hv_port_rx(&ports->port[i]));
+			hv_event_kick(port_eventfd(&ports->port[i]));
 }

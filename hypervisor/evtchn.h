@@ -35,7 +35,8 @@ struct hv_port {
 		uint32_t virq;
 		evtchn_port_t remote_port;
 	};
-	uint32_t client;       /* who opened it; 0: the toolstack, for the domain */
+	int guard;       /* an epoll descriptor around what we read, or -1; see struct hv_ports */
+	uint32_t client; /* who opened it; 0: the toolstack, for the domain */
 	struct hv_ports *peer; /* interdomain only */
 	struct hv_pair *pair;
 };
@@ -46,6 +47,12 @@ struct hv_ports {
 	uint32_t open;
 	uint32_t vcpus;
 	domid_t domid;
+	/*
+	 * A guest is never given the eventfd that its peer writes: with it come the file's flags,
+	 * and with those the power to put the writer to sleep. It gets an epoll descriptor that
+	 * holds the eventfd.
+	 */
+	int guarded;
 	unsigned word_size;   /* of the guest: 4 or 8; the layout of shared_info */
 	uint8_t *shared_info; /* NULL for a domain without: nothing is ever masked */
 	struct hv_pair_budget *budget;
@@ -92,6 +99,7 @@ void hv_ports_raise_virq(struct hv_ports *ports, uint32_t virq);
 
 /* The open port, or NULL. */
 struct hv_port *hv_port_get(const struct hv_ports *ports, evtchn_port_t port);
+/* What to hand out: to a guest its guard, to dom0 the eventfd. */
 int hv_port_rx(const struct hv_port *port);
 int hv_port_tx(const struct hv_port *port);
 
@@ -99,9 +107,7 @@ int hv_port_tx(const struct hv_port *port);
  */
 void hv_event_init(void);
 
-/* Write one event to an eventfd that a hostile process also holds; never blocks for long. */
+/* Write one event to an eventfd that a hostile process may hold too; never blocks for long. */
 void hv_event_kick(int fd);
-/* Take the events that are there; never blocks. */
-void hv_event_drain(int fd);
 
 #endif

@@ -130,6 +130,7 @@ struct hv {
 	struct hv_domain dom0;
 	unsigned domain_count;
 	unsigned dying_count;
+	uint64_t retry_ms; /* not before this time */
 	domid_t last_domid;
 	struct hv_clients clients;
 	struct hv_clients ghosts; /* dom0 clients that are gone, with grants not yet given back */

@@ -71,6 +71,23 @@ static int loop_timeout(struct hv *hv)
 	return timeout;
 }
 
+/* What had to wait for others: looked at from time to time, however busy the loop is. */
+static void retry(struct hv *hv)
+{
+	struct timespec now;
+
+	if (!hv->dying_count && TAILQ_EMPTY(&hv->ghosts))
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+
+	if (ms < hv->retry_ms)
+		return;
+	hv->retry_ms = ms + HV_RETRY_MS;
+	hv_ghosts_retry(hv);
+	hv_domains_reap(hv);
+}
+
 void hv_loop_run(struct hv *hv)
 {
 	while (!hv->stop) {
@@ -93,10 +110,7 @@ void hv_loop_run(struct hv *hv)
 			later->run(later);
 		}
 		pvr_xs_run(hv->xs);
-		if (n == 0) {
-			hv_ghosts_retry(hv);
-			hv_domains_reap(hv);
-		}
+		retry(hv);
 	}
 }
 

@@ -2,15 +2,17 @@
 /*
  * The eventfds of event channels.
  *
- * An eventfd is shared with a guest, and so are its file flags: a guest can take O_NONBLOCK away
- * and fill the counter. Reading is safe with RWF_NOWAIT, which looks at no flag of the file.
- * Writing has no such form, so a timer that fires again and again interrupts a write that has been
- * tricked into sleeping.
+ * Whoever holds an eventfd shares its file flags: a guest can take O_NONBLOCK from its tx and fill
+ * the counter. A dom0 process only listens to that one; the daemon also writes it, when the guest
+ * dies. So a full counter is emptied first, by a read with RWF_NOWAIT, which looks at no flag of
+ * the file, and as there is no such write a timer that fires again and again interrupts one that
+ * was tricked into sleeping in between.
  */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -57,6 +59,32 @@ void hv_pair_put(struct hv_pair *pair)
 	free(pair);
 }
 
+int hv_guard_new(struct hv_pair_budget *budget, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	if (budget->used >= budget->max)
+		return -1;
+	int guard = epoll_create1(EPOLL_CLOEXEC);
+
+	if (guard < 0)
+		return -1;
+	if (epoll_ctl(guard, EPOLL_CTL_ADD, fd, &event)) {
+		close(guard);
+		return -1;
+	}
+	budget->used++;
+	return guard;
+}
+
+void hv_guard_close(struct hv_pair_budget *budget, int guard)
+{
+	if (guard < 0)
+		return;
+	close(guard);
+	budget->used--;
+}
+
 static void interrupt(int signal)
 {
 	(void)signal;
@@ -74,23 +102,17 @@ void hv_event_kick(int fd)
 	static const struct itimerval on = {{0, KICK_INTERVAL_US}, {0, KICK_INTERVAL_US}};
 	static const struct itimerval off;
 	struct pollfd writable = {.fd = fd, .events = POLLOUT};
-	uint64_t one = 1;
+	uint64_t one = 1, count;
+	struct iovec room = {&count, sizeof(count)};
 
-	/* A full counter is as good as another event. */
-	if (poll(&writable, 1, 0) != 1)
-		return;
+	if (poll(&writable, 1, 0) != 1) {
+		ssize_t emptied = preadv2(fd, &room, 1, -1, RWF_NOWAIT);
+
+		(void)emptied;
+	}
 	setitimer(ITIMER_REAL, &on, NULL);
 	ssize_t n = write(fd, &one, sizeof(one));
 
 	(void)n;
 	setitimer(ITIMER_REAL, &off, NULL);
-}
-
-void hv_event_drain(int fd)
-{
-	uint64_t count;
-	struct iovec room = {&count, sizeof(count)};
-	ssize_t n = preadv2(fd, &room, 1, -1, RWF_NOWAIT);
-
-	(void)n;
 }

@@ -154,7 +154,6 @@ static void ring_event(struct hv_source *source, uint32_t events)
 	struct hv_xs_ring *ring = container_of(source, struct hv_xs_ring, source);
 
 	(void)events;
-	hv_event_drain(source->fd);
 	hv_later_queue(ring->hv, &ring->later);
 }
 
@@ -180,7 +179,7 @@ int hv_xs_ring_open(struct hv_domain *domain, struct hv_xs_ring *ring, evtchn_po
 
 	if (!err)
 		err = hv_source_add(hv, &ring->source,
-			hv_port_rx(hv_port_get(&hv->dom0.ports, ring->port)), EPOLLIN);
+			hv_port_rx(hv_port_get(&hv->dom0.ports, ring->port)), EPOLLIN | EPOLLET);
 	if (err)
 		hv_xs_ring_close(ring);
 	return err;

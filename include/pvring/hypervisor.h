@@ -71,17 +71,21 @@ struct pvr_hv_msg {
  * A hypercall by Xen's number: op (__HYPERVISOR_*), command, count of array elements (1 where there is no
  * array). The argument follows: Xen's structure in the guest's own layout (word_size at attach), or `count` of
  * them; it comes back updated. result is the hypercall's. What is not plain:
- *   - event channel calls that make a port hand back two descriptors: rx (readable when an event came) and tx
- *     (write 8 bytes of 1 to send). EVTCHNOP_status of a port of one's own hands them back again. For an
- *     interrupt (virq, ipi) both are the same eventfd: writing it raises the interrupt here.
- *   - a bound port starts with one event; the end that loses its peer by death gets one.
+ *   - event channel calls that make a port hand back two descriptors, rx and tx; EVTCHNOP_status of a port
+ *     of one's own hands them back again. A virq's or ipi's tx raises it here.
+ *   - a port that was bound to another starts with one event; the end that loses its peer by death gets one.
  *   - dom0's ports belong to the connection that made them; the others cannot use them.
- *   - GNTTABOP_setup_table and XENMEM_memory_map: what their pointer names is behind the structure, room for it
- *     in the request (nr_frames words; 20 bytes).
+ *   - GNTTABOP_setup_table and XENMEM_memory_map: what their pointer names is behind the structure, room for
+ *     it in the request (nr_frames words; 20 bytes).
  *   - vcpu_op: count is the vCPU. console_io: count is the bytes, which are the argument.
  *
- * An eventfd's file flags are shared with the peer, who is hostile: it can take O_NONBLOCK away and fill the
- * counter. Read with preadv2(..., -1, RWF_NOWAIT), and do not trust a write to return.
+ * tx is a non-blocking eventfd: write 8 bytes of 1 to send. rx tells that the peer has written to its tx; it is
+ * never read or written. To a guest, rx is an epoll descriptor which holds that eventfd edge-triggered
+ * (EPOLLIN | EPOLLET): epoll_wait on it sleeps for the next event and takes it. The guest never gets
+ * the eventfd itself, because O_NONBLOCK belongs to the open file description: a guest that shared it with the sender
+ * could clear the flag, fill the counter and so put the sender's write(2) to sleep for ever. To dom0, which guests
+ * must trust anyway, rx is the guest's tx eventfd itself, for dom0 to add edge-triggered to an epoll set of
+ * its own. The store channel of PVR_HV_ATTACH is made in the same way.
  */
 struct pvr_hv_hypercall {
 	uint32_t op;
@@ -157,8 +161,8 @@ struct pvr_hv_config {
 
 /*
  * Run the daemon until SIGTERM, SIGINT or PVR_HV_SHUTDOWN. Confines itself with seccomp once its sockets
- * are open: the calling process can do little else afterwards but exit. Returns 0, or a negative errno having written one line that says what and where to stderr
- * (-EADDRINUSE: a daemon already answers there).
+ * are open; the calling process can do little but exit afterwards. Returns 0, or a negative errno having
+ * written one line that says what and where to stderr (-EADDRINUSE: a daemon already answers there).
  */
 int pvr_hypervisor_run(const struct pvr_hv_config *config);
 
