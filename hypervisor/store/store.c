@@ -127,6 +127,27 @@ ssize_t pvr_xs_read(struct pvr_xs *xs, const char *path, char *buf, size_t size)
 	return (ssize_t)node->len;
 }
 
+ssize_t pvr_xs_list(struct pvr_xs *xs, const char *path, char *names, size_t size)
+{
+	const struct xs_node *node;
+	size_t len = 0;
+
+	if (!xs_path_valid(path))
+		return -EINVAL;
+	node = xs_node_find(xs->root, path, strlen(path));
+	if (!node)
+		return -ENOENT;
+	if (node->childlen > size)
+		return -ERANGE;
+	for (uint32_t i = 0; i < node->nchild; i++) {
+		const char *name = node->child[i]->name;
+
+		memcpy(names + len, name, strlen(name) + 1);
+		len += strlen(name) + 1;
+	}
+	return (ssize_t)len;
+}
+
 int pvr_xs_mkdir_perms(struct pvr_xs *xs, const char *path, const char *perms)
 {
 	struct xs_perm list[XS_PERMS_MAX];

@@ -173,6 +173,12 @@ int pvr_xs_writef(struct pvr_xs *xs, const char *path, const char *format, ...)
 ssize_t pvr_xs_read(struct pvr_xs *xs, const char *path, char *buf, size_t size);
 
 /*
+ * Copies the names of the children, each with its nul, and returns how many bytes that are;
+ * -ENOENT; -ERANGE when they do not fit into size bytes.
+ */
+ssize_t pvr_xs_list(struct pvr_xs *xs, const char *path, char *names, size_t size);
+
+/*
  * Makes the node if it is missing and sets its permissions: `perms` is a list as the tools write
  * it, separated by commas, "n5,r0": owner 5, nobody else but domain 0 reads. -EINVAL for a bad
  * list.

@@ -332,7 +332,13 @@ static void control(void)
 static void daemon_access(void)
 {
 	struct world w = world_make(NULL, NULL);
-	char buf[4];
+	char buf[4], names[11];
+
+	CU_ASSERT_EQUAL(pvr_xs_list(w.xs, "/", names, sizeof(names)), 11);
+	CU_ASSERT(!memcmp(names, "local\0tool", 11));
+	CU_ASSERT_EQUAL(pvr_xs_list(w.xs, "/", names, 10), -ERANGE);
+	CU_ASSERT_EQUAL(pvr_xs_list(w.xs, "/none", names, 10), -ENOENT);
+	CU_ASSERT_EQUAL(pvr_xs_list(w.xs, "none", names, 10), -EINVAL);
 
 	CU_ASSERT_EQUAL(pvr_xs_writef(w.xs, "/x", "%d", 123), 0);
 	CU_ASSERT_EQUAL(pvr_xs_read(w.xs, "/x", buf, sizeof(buf)), 3);
