@@ -37,6 +37,7 @@ static int restrict_ring(struct io_uring *ring)
 {
 	static const uint8_t allowed[] = { IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC };
 	struct io_uring_restriction list[sizeof(allowed)];
+	unsigned fd = (unsigned)ring->ring_fd;
 	int result;
 
 	memset(list, 0, sizeof(list));
@@ -44,8 +45,9 @@ static int restrict_ring(struct io_uring *ring)
 		list[i].opcode = IORING_RESTRICTION_SQE_OP;
 		list[i].sqe_op = allowed[i];
 	}
-	result = io_uring_register_restrictions(ring, list, sizeof(allowed));
-	return result ? result : io_uring_enable_rings(ring);
+	/* liburing 2.3 declares functions for these two, and does not export them. */
+	result = io_uring_register(fd, IORING_REGISTER_RESTRICTIONS, list, sizeof(allowed));
+	return result ? result : io_uring_register(fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
 /* The newest way the kernel knows first: completions are worked off when this thread asks, not by interrupting it. */
