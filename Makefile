@@ -75,6 +75,11 @@ $(BUILD)/tests/unit: $(call obj,tests/unit) $(UNIT_LIBS)
 test-unit: $(BUILD)/tests/unit
 	$(BUILD)/tests/unit
 
+# ---- the ports against the real daemon; tests/e2e/t_ports.sh runs it ---------------------------------
+$(BUILD)/tests/ports: $(BUILD)/obj/tests/e2e/ports_test.o $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
+
 # ---- the README's two commands -----------------------------------------------------------------------
 demo:
 	@tools/install-packages.sh demo
@@ -87,7 +92,7 @@ test:
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/unit
 	@$(MAKE) --no-print-directory test-abi test-freestanding test-e2e test-unit
 
-test-e2e: all
+test-e2e: all $(BUILD)/tests/ports
 	@BUILD=$(abspath $(BUILD)) tests/e2e/run.sh
 
 # The slower suites, after make test.
