@@ -243,7 +243,7 @@ static void disconnect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 		await_backend_past(disk, XenbusStateClosing, deadline_ns);
 		await_backend_past(disk, XenbusStateClosed, deadline_ns);
 	}
-	blkfront_queue_free(disk, &disk->queue[0], deadline_ns);
+	blkfront_queue_free(disk, &disk->queue[0], pvr_port_now_ns() + BLKFRONT_PATIENCE_NS);
 	pvr_xenbus_close(&disk->bus);
 	pvr_port_pages_free(disk, DISK_PAGES);
 }
