@@ -34,7 +34,8 @@ int hv_rig_spawn(const char *dir, pid_t *pid)
 
 		if (!getenv("HV_RIG_LOUD"))
 			dup2(quiet, STDERR_FILENO);
-		_exit(-pvr_hypervisor_run(&config));
+		exit(-pvr_hypervisor_run(
+			&config)); /* by exit, so that a sanitizer looks for leaks */
 	}
 	close(ready[1]);
 	ssize_t n = read(ready[0], &byte, 1);
