@@ -7,6 +7,8 @@
 # make SAN=asan ... or SAN=tsan ... builds the same with a sanitizer, into build/asan or build/tsan
 
 SAN ?=
+V ?=# make V=1 shows the commands
+Q := $(if $(V),,@)
 BUILD := build$(if $(SAN),/$(SAN))
 SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANFLAGS_tsan := -fsanitize=thread
@@ -32,10 +34,14 @@ LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a libproces
 have = $(if $(wildcard $(1)),1)
 HAVE_LIBXEN := $(call have,/usr/include/xen/io/ring.h)
 HAVE_NBDKIT := $(call have,/usr/include/nbdkit-plugin.h)
-LEFT_OUT := $(if $(HAVE_LIBXEN),,bench-ring's-peer(libxen-dev)) $(if $(HAVE_NBDKIT),,nbdkit-plugin(nbdkit-plugin-dev))
+define \n
+
+
+endef
+LEFT_OUT := $(if $(HAVE_LIBXEN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev))
 
 all: $(BUILD)/pvring $(if $(HAVE_NBDKIT),$(BUILD)/nbdkit-pvring-plugin.so)
-	$(if $(strip $(LEFT_OUT)),@echo "left out, for want of the package named: $(strip $(LEFT_OUT))")
+	$(foreach what,$(LEFT_OUT),@echo "left out for want of its package: $(subst _, ,$(what))"$(\n))
 
 # ---- libraries: one an archive a directory, so that each waist can be linked to a mock -------------
 $(BUILD)/libpvring.a:     $(call obj,$(FRONT_DIRS))
@@ -47,11 +53,11 @@ $(BUILD)/libclient.a:     $(call obj,ports/client)
 
 $(BUILD)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(Q)echo '  CC    $<'; $(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 # ---- programs --------------------------------------------------------------------------------------
 TOOL_OBJ := $(call obj,tools bench)
@@ -61,16 +67,16 @@ else
 TOOL_OBJ := $(filter-out $(BUILD)/obj/bench/ring_xen_%,$(TOOL_OBJ))
 endif
 $(BUILD)/pvring: $(TOOL_OBJ) $(LIBS)
-	$(CC) $(CFLAGS) $(TOOL_OBJ) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(TOOL_OBJ) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
 
 $(BUILD)/nbdkit-pvring-plugin.so: $(call obj,tools/nbdkit) $(BUILD)/libpvring.a $(BUILD)/libprocess.a $(BUILD)/libclient.a
-	$(CC) $(CFLAGS) -shared $(call obj,tools/nbdkit) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) -shared $(call obj,tools/nbdkit) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
 
 # ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
-UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a)
+UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a libclient.a)
 $(BUILD)/tests/unit: $(call obj,tests/unit) $(UNIT_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(call obj,tests/unit) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(call obj,tests/unit) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@
 
 test-unit: $(BUILD)/tests/unit
 	$(BUILD)/tests/unit
@@ -118,6 +124,7 @@ test-freestanding:
 
 # ---- fuzzers: each names its sources; a run takes FUZZ_SECONDS and keeps its corpus under build/ ------
 FUZZ_SRC_xenstored := $(call src,hypervisor/store)
+FUZZ_SRC_blkif := blkback/request.c
 FUZZ_SECONDS ?= 20
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 

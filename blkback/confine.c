@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The backend reads what hostile guests write. Should one of them take it over, it finds itself without
- * exec, fork, ptrace, new sockets or new io_uring rings: any call that is not listed kills the process, and the supervisor starts
- * a new one.
+ * The backend reads what hostile guests write. Should one of them take it over, it finds itself
+ * without exec, fork, ptrace, new sockets or new io_uring rings: any call that is not listed kills
+ * the process, and the supervisor starts a new one.
  *
- * openat stays, because images are opened when devices come; whose files those may be is the user's rights.
+ * openat stays, because images are opened when devices come; whose files those may be is the user's
+ * rights.
  */
 #include "confine.h"
 
@@ -24,6 +25,7 @@
 #define SANITIZED 0
 #endif
 
+/* clang-format off */
 static const int allowed[] = {
 	/* images */
 	SCMP_SYS(openat), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
@@ -46,9 +48,10 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(tgkill), SCMP_SYS(rseq),
 	SCMP_SYS(set_robust_list), SCMP_SYS(membarrier), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
+/* clang-format on */
 
 /* The three that ask a block device for its size. */
-static const unsigned long ioctls[] = { BLKGETSIZE64, BLKSSZGET, BLKPBSZGET };
+static const unsigned long ioctls[] = {BLKGETSIZE64, BLKSSZGET, BLKPBSZGET};
 
 static int add_rules(scmp_filter_ctx filter)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Watches backend/vbd, keeps the list of devices, and steps those of which something may have changed. */
+/* Watches backend/vbd, keeps the list of devices, and steps those of which something may have
+ * changed. */
 #include "control.h"
 
 #include <errno.h>
@@ -18,8 +19,9 @@
 #define DEVICES_MAX  1024u
 #define EVENTS_TURN  128u /* watch events taken before devices are looked at again */
 #define DRAIN_TRY_MS 10
-#define DRAIN_TRIES  3000 /* a stop waits half a minute, no longer, for I/O that does not come back */
-#define NAMES_BYTES  4096  /* a directory's listing, as xenstore bounds it */
+#define DRAIN_TRIES                                                                                \
+	3000 /* a stop waits half a minute, no longer, for I/O that does not come back */
+#define NAMES_BYTES 4096 /* a directory's listing, as xenstore bounds it */
 
 struct pvr_blkback_control {
 	struct pvr_blkback_home home;
@@ -60,7 +62,8 @@ static void mark(struct pvr_blkback_control *control, unsigned domid, unsigned d
 	control->device_count++;
 }
 
-/* ---- finding devices ------------------------------------------------------------------------------ */
+/* ---- finding devices
+ * ------------------------------------------------------------------------------ */
 
 /* A number that is a whole path component: returns what follows it, or NULL. */
 static const char *component(const char *text, unsigned *number)
@@ -97,8 +100,8 @@ static void scan_domain(struct pvr_blkback_control *control, unsigned domid, con
 static void scan_all(struct pvr_blkback_control *control)
 {
 	char names[NAMES_BYTES];
-	int length = pvr_host_store_list(
-		control->home.host, 0, PVR_BLKBACK_ROOT, names, sizeof(names));
+	int length =
+		pvr_host_store_list(control->home.host, 0, PVR_BLKBACK_ROOT, names, sizeof(names));
 
 	mark_all(control);
 	for (int at = 0; at < length; at += (int)strlen(names + at) + 1) {
@@ -114,7 +117,7 @@ static void scan_all(struct pvr_blkback_control *control)
 static int interesting(const char *name)
 {
 	return !*name || !strcmp(name, "state") || !strcmp(name, "online") ||
-		!strcmp(name, "frontend");
+	       !strcmp(name, "frontend");
 }
 
 static void backend_event(struct pvr_blkback_control *control, const char *path)
@@ -166,7 +169,8 @@ static int take_events(struct pvr_blkback_control *control)
 	return 0;
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------- */
+/* ---- the loop
+ * ------------------------------------------------------------------------------------- */
 
 static int step_devices(struct pvr_blkback_control *control)
 {
@@ -190,7 +194,8 @@ static int step_devices(struct pvr_blkback_control *control)
 	return reset;
 }
 
-static int any(const struct pvr_blkback_control *control, int (*is)(const struct pvr_blkback_device *))
+static int any(
+	const struct pvr_blkback_control *control, int (*is)(const struct pvr_blkback_device *))
 {
 	for (const struct pvr_blkback_device *device = control->devices; device;
 		device = device->next)
@@ -212,11 +217,12 @@ static int is_open(const struct pvr_blkback_device *device)
 /* Sleeps unless something is to be done; 1 when stop_fd is readable. */
 static int wait_events(struct pvr_blkback_control *control, int stop_fd, int timeout_ms)
 {
-	int stopping = control->home.stopping; /* then only workers matter, and xenstore may be gone */
+	int stopping =
+		control->home.stopping; /* then only workers matter, and xenstore may be gone */
 	struct pollfd fds[] = {
-		{ .fd = stopping ? -1 : pvr_host_store_fd(control->home.host), .events = POLLIN },
-		{ .fd = control->wake_fd, .events = POLLIN },
-		{ .fd = stop_fd, .events = POLLIN },
+		{.fd = stopping ? -1 : pvr_host_store_fd(control->home.host), .events = POLLIN},
+		{.fd = control->wake_fd, .events = POLLIN},
+		{.fd = stop_fd, .events = POLLIN},
 	};
 	uint64_t count;
 
@@ -255,7 +261,8 @@ int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd)
 	return result;
 }
 
-/* ---- making it ------------------------------------------------------------------------------------ */
+/* ---- making it
+ * ------------------------------------------------------------------------------------ */
 
 static unsigned default_workers(void)
 {
@@ -316,7 +323,8 @@ void pvr_blkback_control_destroy(struct pvr_blkback_control *control)
 		pvr_blkback_worker_stop(control->workers[i]);
 	while ((device = control->devices)) {
 		control->devices = device->next;
-		/* A ring that did not drain in time: its worker is gone now, and the process soon is. */
+		/* A ring that did not drain in time: its worker is gone now, and the process soon
+		 * is. */
 		pvr_blkback_ring_destroy(device->ring);
 		pvr_blkback_device_destroy(device);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control thread: finds devices in xenstore, runs their handshakes, owns the workers. One instance a
- * process in production; tests make many.
+ * The control thread: finds devices in xenstore, runs their handshakes, owns the workers. One
+ * instance a process in production; tests make many.
  */
 #ifndef PVR_BLKBACK_CONTROL_H
 #define PVR_BLKBACK_CONTROL_H
@@ -11,15 +11,15 @@
 struct pvr_blkback_control;
 
 /*
- * Connect to the hypervisor at `dir`, start the workers (0: one a CPU, at most 4), watch for devices.
- * 0, or a negative errno and everything undone. `dir` must outlive it.
+ * Connect to the hypervisor at `dir`, start the workers (0: one a CPU, at most 4), watch for
+ * devices. 0, or a negative errno and everything undone. `dir` must outlive it.
  */
 int pvr_blkback_control_create(
 	const char *dir, unsigned workers, struct pvr_blkback_control **control);
 
 /*
- * Serve until stop_fd is readable, then drain and close every device. 0, or -ECONNRESET when the hypervisor is
- * gone: then everything is drained too.
+ * Serve until stop_fd is readable, then drain and close every device. 0, or -ECONNRESET when the
+ * hypervisor is gone: then everything is drained too.
  */
 int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd);
 

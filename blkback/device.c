@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device's life. Each step looks at the nodes as they are now and does the one thing that follows, so it does
- * not matter which changes it was told of, nor how often.
+ * A device's life. Each step looks at the nodes as they are now and does the one thing that
+ * follows, so it does not matter which changes it was told of, nor how often.
  */
 #include "device.h"
 
@@ -15,9 +15,9 @@
 
 #include "nodes.h"
 
-#define ERRORS_LOGGED 10u   /* lines a device; a frontend can fail as often as it likes */
+#define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
 #define PORT_MAX      131071u
-#define STEPS         8u    /* things done before others have their turn */
+#define STEPS         8u /* things done before others have their turn */
 
 enum outcome { WAIT, AGAIN, FORGET };
 
@@ -65,13 +65,14 @@ __attribute__((format(printf, 2, 3))) static void complain(
 		device->errors == ERRORS_LOGGED ? "; no more is said of this device" : "");
 }
 
-/* ---- states --------------------------------------------------------------------------------------- */
+/* ---- states
+ * --------------------------------------------------------------------------------------- */
 
-static enum outcome publish(struct pvr_blkback_device *device,
-	const struct pvr_blkback_node *nodes, unsigned count, enum xenbus_state state)
+static enum outcome publish(struct pvr_blkback_device *device, const struct pvr_blkback_node *nodes,
+	unsigned count, enum xenbus_state state)
 {
-	int result = pvr_blkback_nodes_publish(
-		device->home->host, device->path, nodes, count, state);
+	int result =
+		pvr_blkback_nodes_publish(device->home->host, device->path, nodes, count, state);
 
 	/* -ENOENT: the directory has just gone, which the next look will find. */
 	if (result && result != -ENOENT)
@@ -81,10 +82,11 @@ static enum outcome publish(struct pvr_blkback_device *device,
 	return result ? WAIT : AGAIN;
 }
 
-/* Something is wrong with this device alone: say so where the toolstack and the frontend look, and close. */
+/* Something is wrong with this device alone: say so where the toolstack and the frontend look, and
+ * close. */
 static enum outcome fail(struct pvr_blkback_device *device, const char *error)
 {
-	struct pvr_blkback_node node = { .name = "error" };
+	struct pvr_blkback_node node = {.name = "error"};
 
 	complain(device, "%s", error);
 	snprintf(node.value, sizeof(node.value), "%s", error);
@@ -93,7 +95,8 @@ static enum outcome fail(struct pvr_blkback_device *device, const char *error)
 	return AGAIN;
 }
 
-/* ---- the ring ------------------------------------------------------------------------------------- */
+/* ---- the ring
+ * ------------------------------------------------------------------------------------- */
 
 static int ring_state(const struct pvr_blkback_device *device)
 {
@@ -106,7 +109,8 @@ static void ring_forget(struct pvr_blkback_device *device)
 	device->ring = NULL;
 }
 
-/* 1 when no worker has a ring of this device any more; otherwise the worker is asked and will wake us. */
+/* 1 when no worker has a ring of this device any more; otherwise the worker is asked and will wake
+ * us. */
 static int ring_released(struct pvr_blkback_device *device)
 {
 	if (!device->ring)
@@ -142,11 +146,13 @@ static void ring_settle(struct pvr_blkback_device *device)
 	}
 }
 
-/* ---- looking -------------------------------------------------------------------------------------- */
+/* ---- looking
+ * -------------------------------------------------------------------------------------- */
 
 /*
- * The frontend's directory. The node is the toolstack's, but a toolstack has been talked into writing what a
- * guest chose (XSA-175): nothing outside of that guest's own tree is read or watched.
+ * The frontend's directory. The node is the toolstack's, but a toolstack has been talked into
+ * writing what a guest chose (XSA-175): nothing outside of that guest's own tree is read or
+ * watched.
  */
 static int find_frontend(struct pvr_blkback_device *device)
 {
@@ -159,8 +165,8 @@ static int find_frontend(struct pvr_blkback_device *device)
 	if (!result && domid != device->domid)
 		result = -EINVAL;
 	if (!result)
-		result = pvr_blkback_node_text(host, device->path, "frontend", device->frontend,
-			sizeof(device->frontend));
+		result = pvr_blkback_node_text(
+			host, device->path, "frontend", device->frontend, sizeof(device->frontend));
 	snprintf(prefix, sizeof(prefix), "/local/domain/%u/", device->domid);
 	if (result >= 0 && (strncmp(device->frontend, prefix, strlen(prefix)) ||
 				   strstr(device->frontend, "//")))
@@ -217,9 +223,11 @@ static int look(struct pvr_blkback_device *device, struct view *view)
 	return 0;
 }
 
-/* ---- the handshake -------------------------------------------------------------------------------- */
+/* ---- the handshake
+ * -------------------------------------------------------------------------------- */
 
-static const char *read_optional(struct pvr_blkback_device *device, const char *name, char *value, size_t size)
+static const char *read_optional(
+	struct pvr_blkback_device *device, const char *name, char *value, size_t size)
 {
 	int length = pvr_blkback_node_text(device->home->host, device->path, name, value, size);
 
@@ -240,13 +248,14 @@ static int open_disk(struct pvr_blkback_device *device, char error[PVR_BLKBACK_L
 	return pvr_blkback_disk_open(&spec, &device->disk, error);
 }
 
-/* It cannot be served as the toolstack described it; only the toolstack can change that, by making it anew. */
+/* It cannot be served as the toolstack described it; only the toolstack can change that, by making
+ * it anew. */
 static enum outcome refuse(struct pvr_blkback_device *device, const char *error)
 {
 	struct pvr_blkback_node nodes[] = {
-		{ .name = "hotplug-status", .value = "error" },
-		{ .name = "hotplug-error" },
-		{ .name = "error" },
+		{.name = "hotplug-status", .value = "error"},
+		{.name = "hotplug-error"},
+		{.name = "error"},
 	};
 
 	complain(device, "%s", error);
@@ -260,9 +269,9 @@ static enum outcome refuse(struct pvr_blkback_device *device, const char *error)
 static enum outcome prepare(struct pvr_blkback_device *device)
 {
 	struct pvr_blkback_node nodes[] = {
-		{ .name = "max-ring-page-order" },
-		{ .name = "max-ring-pages" }, /* the same, as others spell it */
-		{ .name = "hotplug-status", .value = "connected" },
+		{.name = "max-ring-page-order"},
+		{.name = "max-ring-pages"}, /* the same, as others spell it */
+		{.name = "hotplug-status", .value = "connected"},
 	};
 	char error[PVR_BLKBACK_LINE];
 
@@ -271,8 +280,8 @@ static enum outcome prepare(struct pvr_blkback_device *device)
 	if (!device->disk && open_disk(device, error))
 		return refuse(device, error);
 	if (!device->stats)
-		device->stats = pvr_blkback_stats_open(
-			device->home->dir, device->domid, device->devid);
+		device->stats =
+			pvr_blkback_stats_open(device->home->dir, device->domid, device->devid);
 	if (!device->stats)
 		return refuse(device, "no memory");
 	snprintf(nodes[0].value, sizeof(nodes[0].value), "%u", PVR_BLKBACK_ORDER_MAX);
@@ -357,11 +366,11 @@ static enum outcome announce(struct pvr_blkback_device *device)
 {
 	const struct pvr_blkback_disk *disk = device->disk;
 	struct pvr_blkback_node nodes[] = {
-		{ .name = "sectors" },
-		{ .name = "sector-size" },
-		{ .name = "physical-sector-size" },
-		{ .name = "info" },
-		{ .name = "feature-flush-cache", .value = "1" },
+		{.name = "sectors"},
+		{.name = "sector-size"},
+		{.name = "physical-sector-size"},
+		{.name = "info"},
+		{.name = "feature-flush-cache", .value = "1"},
 	};
 
 	snprintf(nodes[0].value, sizeof(nodes[0].value), "%llu",
@@ -373,16 +382,19 @@ static enum outcome announce(struct pvr_blkback_device *device)
 	return publish(device, nodes, 5, XenbusStateConnected);
 }
 
-/* ---- a step --------------------------------------------------------------------------------------- */
+/* ---- a step
+ * --------------------------------------------------------------------------------------- */
 
-/* The toolstack, too, writes our state: 1 when it makes the device anew, 5 when it wants it closed. */
+/* The toolstack, too, writes our state: 1 when it makes the device anew, 5 when it wants it closed.
+ */
 static int adopt_state(struct pvr_blkback_device *device, const struct view *view)
 {
 	if (device->self == XenbusStateUnknown) {
-		/* Just found. What an earlier backend left there is not ours; Closed and not wanted is. */
-		device->self = view->own == XenbusStateClosed && !view->online ?
-			XenbusStateClosed :
-			XenbusStateInitialising;
+		/* Just found. What an earlier backend left there is not ours; Closed and not wanted
+		 * is. */
+		device->self = view->own == XenbusStateClosed && !view->online
+				       ? XenbusStateClosed
+				       : XenbusStateInitialising;
 		return 1;
 	}
 	if (view->own == XenbusStateInitialising && device->self != XenbusStateInitialising) {
@@ -413,9 +425,8 @@ static enum outcome finish_closing(struct pvr_blkback_device *device)
 static enum outcome start_closing(struct pvr_blkback_device *device)
 {
 	device->closing = 1;
-	return device->self == XenbusStateClosing ?
-		AGAIN :
-		publish(device, NULL, 0, XenbusStateClosing);
+	return device->self == XenbusStateClosing ? AGAIN
+						  : publish(device, NULL, 0, XenbusStateClosing);
 }
 
 static enum outcome act(struct pvr_blkback_device *device, const struct view *view)
@@ -425,8 +436,9 @@ static enum outcome act(struct pvr_blkback_device *device, const struct view *vi
 		return prepare(device);
 	case PVR_XENBUS_CONNECT:
 		/*
-		 * Only from Initialised. A frontend that is Connected still uses the ring of a backend
-		 * that died, where answers have overwritten requests out of order: it has to offer a new one.
+		 * Only from Initialised. A frontend that is Connected still uses the ring of a
+		 * backend that died, where answers have overwritten requests out of order: it has
+		 * to offer a new one.
 		 */
 		return view->front == XenbusStateInitialised ? connect_ring(device) : WAIT;
 	case PVR_XENBUS_CLOSE:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One disk of one domain: its nodes, its handshake, and the ring it has lent to a worker. All of this is the
- * control thread's.
+ * One disk of one domain: its nodes, its handshake, and the ring it has lent to a worker. All of
+ * this is the control thread's.
  */
 #ifndef PVR_BLKBACK_DEVICE_H
 #define PVR_BLKBACK_DEVICE_H
@@ -30,14 +30,14 @@ struct pvr_blkback_device {
 	struct pvr_blkback_device *next;
 	struct pvr_blkback_home *home;
 	unsigned domid, devid;
-	int dirty;          /* something may have changed: step it */
-	char path[64];      /* backend directory */
-	char frontend[128]; /* frontend directory, empty: not known yet */
+	int dirty;              /* something may have changed: step it */
+	char path[64];          /* backend directory */
+	char frontend[128];     /* frontend directory, empty: not known yet */
 	enum xenbus_state self; /* as last written by this process */
-	int closing;        /* the ring is to be drained, then the state is Closed */
-	int useless;        /* cannot be served until the toolstack makes it anew */
-	int ended;          /* stopping, and closed */
-	unsigned errors;    /* lines logged */
+	int closing;            /* the ring is to be drained, then the state is Closed */
+	int useless;            /* cannot be served until the toolstack makes it anew */
+	int ended;              /* stopping, and closed */
+	unsigned errors;        /* lines logged */
 	struct pvr_blkback_disk *disk;
 	struct pvr_blkback_stats *stats;
 	struct pvr_blkback_ring *ring;
@@ -49,8 +49,9 @@ struct pvr_blkback_device *pvr_blkback_device_create(
 	struct pvr_blkback_home *home, unsigned domid, unsigned devid);
 
 /*
- * Look at its nodes and its ring and do what can be done now, without waiting for anybody. 1 when its
- * directory is gone and nothing is held any more: destroy it. Sleeps for xenstore only. -ECONNRESET: no xenstore.
+ * Look at its nodes and its ring and do what can be done now, without waiting for anybody. 1 when
+ * its directory is gone and nothing is held any more: destroy it. Sleeps for xenstore only.
+ * -ECONNRESET: no xenstore.
  */
 int pvr_blkback_device_step(struct pvr_blkback_device *device);
 

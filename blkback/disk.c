@@ -41,8 +41,8 @@ static int refuse_open(char error[PVR_BLKBACK_LINE], int code, const char *path,
 	const char *hint = "check the path";
 
 	if (code == EACCES || code == EPERM)
-		hint = readonly ? "make it readable for this user" :
-				  "make it writable for this user, or use mode r";
+		hint = readonly ? "make it readable for this user"
+				: "make it writable for this user, or use mode r";
 	else if (code == EROFS)
 		hint = "use mode r";
 	else if (code == EINVAL)
@@ -63,7 +63,8 @@ static int size_of_device(struct pvr_blkback_disk *disk, uint64_t *bytes)
 	return 0;
 }
 
-/* Direct I/O on a file needs what the device below needs; there is no portable way to ask but to try. */
+/* Direct I/O on a file needs what the device below needs; there is no portable way to ask but to
+ * try. */
 static int sector_for_direct(struct pvr_blkback_disk *disk)
 {
 	void *page;
@@ -80,12 +81,13 @@ static int sector_for_direct(struct pvr_blkback_disk *disk)
 	return result;
 }
 
-/* A read that needs no waiting can be done where it is asked for; whether the file can is asked of it. */
+/* A read that needs no waiting can be done where it is asked for; whether the file can is asked of
+ * it. */
 static enum pvr_blkback_inline inline_of_file(int fd)
 {
 	struct statfs fs;
 	char byte;
-	struct iovec one = { &byte, 1 };
+	struct iovec one = {&byte, 1};
 
 	if (!fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC))
 		return PVR_BLKBACK_INLINE_ALL;
@@ -94,8 +96,8 @@ static enum pvr_blkback_inline inline_of_file(int fd)
 	return PVR_BLKBACK_INLINE_CACHED;
 }
 
-static int set_size(
-	struct pvr_blkback_disk *disk, uint64_t bytes, const char *what, char error[PVR_BLKBACK_LINE])
+static int set_size(struct pvr_blkback_disk *disk, uint64_t bytes, const char *what,
+	char error[PVR_BLKBACK_LINE])
 {
 	uint32_t sector = disk->facts.sector_size;
 
@@ -110,7 +112,8 @@ static int set_size(
 		return refuse(error, -EINVAL, "%s: too large; at most 2^63 - 1 bytes", what);
 	if (bytes % sector)
 		return refuse(error, -EINVAL,
-			"%s: size %llu is not a multiple of the sector size %u; truncate -s %%%u it",
+			"%s: size %llu is not a multiple of the sector size %u; truncate -s %%%u "
+			"it",
 			what, (unsigned long long)bytes, sector, sector);
 	disk->facts.sectors = bytes / PVR_BLKBACK_SECTOR;
 	if (disk->physical_size < sector)
@@ -130,8 +133,8 @@ static int open_file(const struct pvr_blkback_spec *spec, struct pvr_blkback_dis
 	if (path[0] != '/')
 		return refuse(error, -EINVAL, "%s: not an absolute path; write it from /", path);
 	/*
-	 * O_NONBLOCK: a FIFO in place of an image must not hang the control thread. Only for that: io_uring
-	 * answers EAGAIN on such a file where it would wait otherwise.
+	 * O_NONBLOCK: a FIFO in place of an image must not hang the control thread. Only for that:
+	 * io_uring answers EAGAIN on such a file where it would wait otherwise.
 	 */
 	disk->fd = open(path, flags | (direct ? O_DIRECT : 0));
 	if (disk->fd < 0 || fcntl(disk->fd, F_SETFL, direct ? O_DIRECT : 0))
@@ -165,12 +168,14 @@ static int open_size(const struct pvr_blkback_spec *spec, struct pvr_blkback_dis
 	errno = 0;
 	bytes = strtoull(spec->params, &end, 10);
 	if (spec->params[0] < '0' || spec->params[0] > '9' || *end || errno)
-		return refuse(error, -EINVAL, "%s: not a size; write bytes in decimal", spec->params);
+		return refuse(
+			error, -EINVAL, "%s: not a size; write bytes in decimal", spec->params);
 	result = set_size(disk, bytes, spec->type, error);
 	if (result || disk->kind != PVR_BLKBACK_MEM)
 		return result;
 	if (bytes > SIZE_MAX)
-		return refuse(error, -ENOMEM, "mem %s: larger than the address space", spec->params);
+		return refuse(
+			error, -ENOMEM, "mem %s: larger than the address space", spec->params);
 	disk->memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (disk->memory == MAP_FAILED) {

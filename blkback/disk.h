@@ -39,8 +39,8 @@ struct pvr_blkback_disk {
 #define PVR_BLKBACK_LINE 256u /* of an error line, with NUL */
 
 /*
- * Open. 0 and *disk, or a negative errno and one line in `error` for the operator: what, where, and the way
- * out. Sleeps.
+ * Open. 0 and *disk, or a negative errno and one line in `error` for the operator: what, where, and
+ * the way out. Sleeps.
  */
 int pvr_blkback_disk_open(const struct pvr_blkback_spec *spec, struct pvr_blkback_disk **disk,
 	char error[PVR_BLKBACK_LINE]);

@@ -93,8 +93,7 @@ static void advance(struct pvr_blkback_io *io, uint32_t bytes)
 	}
 }
 
-int pvr_blkback_io_result(
-	struct pvr_blkback_engine *engine, struct pvr_blkback_io *io, long result)
+int pvr_blkback_io_result(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io, long result)
 {
 	if (result == -EINTR || result == -EAGAIN)
 		return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engines that do a worker's I/O: one small table of functions each. An engine belongs to one thread,
- * the one that created it; many disks share it. What a disk holds open is the disk's (disk.h).
+ * The engines that do a worker's I/O: one small table of functions each. An engine belongs to one
+ * thread, the one that created it; many disks share it. What a disk holds open is the disk's
+ * (disk.h).
  *
  * Nothing here fails towards the caller: what goes wrong with an I/O is that I/O's error.
  */
@@ -17,9 +18,10 @@ struct pvr_blkback_disk;
 
 enum pvr_blkback_kind {
 	PVR_BLKBACK_URING, /* files and block devices by io_uring */
-	PVR_BLKBACK_SYNC,  /* the same by preadv and pwritev, where io_uring is refused or not wanted */
-	PVR_BLKBACK_MEM,   /* memory of this process */
-	PVR_BLKBACK_NULL,  /* does nothing, at once: for measuring the rest */
+	PVR_BLKBACK_SYNC, /* the same by preadv and pwritev, where io_uring is refused or not wanted
+			   */
+	PVR_BLKBACK_MEM,  /* memory of this process */
+	PVR_BLKBACK_NULL, /* does nothing, at once: for measuring the rest */
 	PVR_BLKBACK_KINDS,
 };
 
@@ -43,8 +45,9 @@ struct pvr_blkback_engine_ops {
 	void (*destroy)(struct pvr_blkback_engine *engine);
 	void (*queue)(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io);
 	void (*submit)(struct pvr_blkback_engine *engine); /* NULL: queue has done it all */
-	void (*poll)(struct pvr_blkback_engine *engine);   /* moves what is complete to the done list; or NULL */
-	int (*fd)(struct pvr_blkback_engine *engine);      /* NULL: nothing completes later */
+	void (*poll)(struct pvr_blkback_engine
+			*engine); /* moves what is complete to the done list; or NULL */
+	int (*fd)(struct pvr_blkback_engine *engine); /* NULL: nothing completes later */
 };
 
 /* The part all engines begin with. */
@@ -70,21 +73,22 @@ struct pvr_blkback_io *pvr_blkback_engine_reap(struct pvr_blkback_engine *engine
 /* Readable when reap may have something; -1: it always has all. */
 int pvr_blkback_engine_fd(struct pvr_blkback_engine *engine);
 
-/* ---- for the engines -------------------------------------------------------------------------- */
+/* ---- for the engines --------------------------------------------------------------------------
+ */
 
 /* Complete: `error` goes to the io, which goes to the done list. */
-void pvr_blkback_io_done(
-	struct pvr_blkback_engine *engine, struct pvr_blkback_io *io, int error);
+void pvr_blkback_io_done(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io, int error);
 
 /*
- * The result of a system call, bytes or a negative errno, on what was left of io. 1 when the io is complete
- * (and on the done list), 0 when a rest is left to be done. 0 bytes are the end of an image that was
- * truncated under us: -EIO.
+ * The result of a system call, bytes or a negative errno, on what was left of io. 1 when the io is
+ * complete (and on the done list), 0 when a rest is left to be done. 0 bytes are the end of an
+ * image that was truncated under us: -EIO.
  */
 int pvr_blkback_io_result(
 	struct pvr_blkback_engine *engine, struct pvr_blkback_io *io, long result);
 
-/* Do it here with system calls that may sleep; `flags` is preadv2's (RWF_NOWAIT). -EAGAIN or bytes, as above. */
+/* Do it here with system calls that may sleep; `flags` is preadv2's (RWF_NOWAIT). -EAGAIN or bytes,
+ * as above. */
 long pvr_blkback_io_call(struct pvr_blkback_io *io, int flags);
 
 #endif

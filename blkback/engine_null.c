@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Says yes to everything and touches nothing: a read leaves the guest's page as it is. For benchmarks. */
+/* Says yes to everything and touches nothing: a read leaves the guest's page as it is. For
+ * benchmarks. */
 #include <errno.h>
 #include <stdlib.h>
 

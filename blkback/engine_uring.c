@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files and block devices by io_uring: a batch is one system call, data goes straight between the image and
- * the guest's pages. What can be had without waiting is done here instead, within a budget a batch so that
- * one ring's hits do not keep the others waiting.
+ * Files and block devices by io_uring: a batch is one system call, data goes straight between the
+ * image and the guest's pages. What can be had without waiting is done here instead, within a
+ * budget a batch so that one ring's hits do not keep the others waiting.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -30,12 +30,12 @@ static struct uring *of(struct pvr_blkback_engine *engine)
 }
 
 /*
- * The ring may do three things and no more. seccomp does not see what is asked through a ring, so without
- * this a confined process could still open files by it.
+ * The ring may do three things and no more. seccomp does not see what is asked through a ring, so
+ * without this a confined process could still open files by it.
  */
 static int restrict_ring(struct io_uring *ring)
 {
-	static const uint8_t allowed[] = { IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC };
+	static const uint8_t allowed[] = {IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC};
 	struct io_uring_restriction list[sizeof(allowed)];
 	unsigned fd = (unsigned)ring->ring_fd;
 	int result;
@@ -50,7 +50,8 @@ static int restrict_ring(struct io_uring *ring)
 	return result ? result : io_uring_register(fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-/* The newest way the kernel knows first: completions are worked off when this thread asks, not by interrupting it. */
+/* The newest way the kernel knows first: completions are worked off when this thread asks, not by
+ * interrupting it. */
 static int open_ring(struct io_uring *ring)
 {
 	static const unsigned flags[] = {
@@ -110,7 +111,8 @@ static int try_inline(struct uring *u, struct pvr_blkback_io *io)
 
 static void prepare(struct uring *u, struct pvr_blkback_io *io)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring); /* DEPTH bounds what is in flight: never NULL */
+	struct io_uring_sqe *sqe =
+		io_uring_get_sqe(&u->ring); /* DEPTH bounds what is in flight: never NULL */
 	const struct iovec *iov = io->iov + io->iov_first;
 	unsigned count = io->iov_count - io->iov_first;
 
@@ -162,7 +164,8 @@ static void submit(struct pvr_blkback_engine *engine)
 	start_later(u);
 	if (!engine->unsent)
 		return;
-	/* What the kernel does not take now (it is short of memory) stays in the queue for the next turn. */
+	/* What the kernel does not take now (it is short of memory) stays in the queue for the next
+	 * turn. */
 	if (io_uring_submit(&u->ring) >= 0)
 		engine->unsent = io_uring_sq_ready(&u->ring);
 }

@@ -13,7 +13,8 @@
 #include "confine.h"
 #include "control.h"
 
-/* SIGTERM and SIGINT as a descriptor; blocked first, so that every thread made later has them blocked. */
+/* SIGTERM and SIGINT as a descriptor; blocked first, so that every thread made later has them
+ * blocked. */
 static int open_signals(void)
 {
 	sigset_t set;
@@ -44,7 +45,8 @@ static int serve(const struct pvr_blkback_config *config, int signal_fd)
 
 	if (result) {
 		fprintf(stderr,
-			"pvring blkback: %s: cannot connect to the hypervisor: %s; is it running?\n",
+			"pvring blkback: %s: cannot connect to the hypervisor: %s; is it "
+			"running?\n",
 			config->dir ? config->dir : "default directory", strerror(-result));
 		return result;
 	}

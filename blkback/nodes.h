@@ -20,8 +20,8 @@ struct pvr_blkback_node {
 };
 
 /*
- * Write nodes into a directory, and its state last, in one transaction that first sees the directory there: a
- * directory the toolstack has removed is not made again. -ENOENT then.
+ * Write nodes into a directory, and its state last, in one transaction that first sees the
+ * directory there: a directory the toolstack has removed is not made again. -ENOENT then.
  */
 int pvr_blkback_nodes_publish(struct pvr_host *host, const char *directory,
 	const struct pvr_blkback_node *nodes, unsigned count, enum xenbus_state state);

@@ -35,10 +35,10 @@ static struct view view_slot(const union pvr_blkback_slot *slot, enum pvr_blkbac
 	const struct blkif_x86_64_request *x64 = &slot->x86_64;
 
 	if (abi == PVR_BLKBACK_ABI_X86_32)
-		return (struct view){ x32->operation, x32->nr_segments, x32->id,
-			x32->sector_number, x32->seg };
-	return (struct view){ x64->operation, x64->nr_segments, x64->id, x64->sector_number,
-		x64->seg };
+		return (struct view){
+			x32->operation, x32->nr_segments, x32->id, x32->sector_number, x32->seg};
+	return (struct view){
+		x64->operation, x64->nr_segments, x64->id, x64->sector_number, x64->seg};
 }
 
 static enum pvr_blkback_verdict parse_op(

@@ -2,8 +2,8 @@
 /*
  * From an untrusted slot to a checked request. Pure: no I/O, no allocation, nothing shared.
  *
- * The caller has copied the slot out of the ring once; what comes out of here is the only thing the rest
- * of the backend looks at.
+ * The caller has copied the slot out of the ring once; what comes out of here is the only thing the
+ * rest of the backend looks at.
  */
 #ifndef PVR_BLKBACK_REQUEST_H
 #define PVR_BLKBACK_REQUEST_H
@@ -12,12 +12,14 @@
 
 #include <pvring/xen/blkif.h>
 
-#define PVR_BLKBACK_SECTOR 512u /* the unit of everything on the ring, whatever sector-size says */
+#define PVR_BLKBACK_SECTOR 512u /* the unit of everything on the ring, whatever sector-size says   \
+				 */
 
 /* Whose layout the frontend writes: node `protocol`. aarch64 lays out as x86_64 does. */
 enum pvr_blkback_abi { PVR_BLKBACK_ABI_X86_64, PVR_BLKBACK_ABI_X86_32 };
 
-/* 0 and the layout, or -EINVAL for a name that is none. NULL: our own architecture's (io/blkif.h). */
+/* 0 and the layout, or -EINVAL for a name that is none. NULL: our own architecture's (io/blkif.h).
+ */
 int pvr_blkback_abi_by_name(const char *name, enum pvr_blkback_abi *abi);
 
 /* The private copy of one slot. */
@@ -41,7 +43,8 @@ struct pvr_blkback_segment {
 	uint16_t offset, length; /* bytes; offset + length is at most a page */
 };
 
-/* A FLUSH with segments is two steps: make durable what was answered, then write them (qdisk's reading). */
+/* A FLUSH with segments is two steps: make durable what was answered, then write them (qdisk's
+ * reading). */
 struct pvr_blkback_request {
 	uint64_t id;       /* the frontend's, for the response */
 	uint8_t operation; /* as it stood in the slot, for the response */
@@ -63,8 +66,8 @@ enum pvr_blkback_verdict {
 };
 
 /*
- * Check one slot. id and operation of the request are always filled in, because a refused request is
- * answered too; the rest only when it is PVR_BLKBACK_GOOD.
+ * Check one slot. id and operation of the request are always filled in, because a refused request
+ * is answered too; the rest only when it is PVR_BLKBACK_GOOD.
  */
 enum pvr_blkback_verdict pvr_blkback_request_parse(const union pvr_blkback_slot *slot,
 	enum pvr_blkback_abi abi, const struct pvr_blkback_facts *facts,

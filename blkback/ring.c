@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of a request through the backend: copied once out of the ring, checked, its pages mapped with all
- * the others of the batch, queued, and when done unmapped with all the others and answered.
+ * The way of a request through the backend: copied once out of the ring, checked, its pages mapped
+ * with all the others of the batch, queued, and when done unmapped with all the others and
+ * answered.
  */
 #include "ring.h"
 
@@ -24,7 +25,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* ---- a ring comes and goes ------------------------------------------------------------------------ */
+/* ---- a ring comes and goes
+ * ------------------------------------------------------------------------ */
 
 static uint32_t ring_entries(const struct pvr_blkback_offer *offer)
 {
@@ -102,13 +104,15 @@ void pvr_blkback_ring_disconnect(struct pvr_blkback_ring *ring, struct pvr_host 
 	pvr_host_unmap_area(host, &ring->area);
 }
 
-/* ---- taking --------------------------------------------------------------------------------------- */
+/* ---- taking
+ * --------------------------------------------------------------------------------------- */
 
 static struct pvr_blkback_job *job_get(struct pvr_blkback_ring *ring)
 {
 	struct pvr_blkback_job *job = ring->free;
 
-	/* There are as many jobs as slots, and pvr_ring_pending never lets more than those be open. */
+	/* There are as many jobs as slots, and pvr_ring_pending never lets more than those be open.
+	 */
 	assert(job);
 	ring->free = job->next;
 	ring->inflight++;
@@ -147,7 +151,8 @@ static enum pvr_blkback_verdict take_slot(
 	return pvr_blkback_request_parse(&slot, ring->offer.abi, &ring->disk->facts, request);
 }
 
-static void count_request(struct pvr_blkback_stats *stats, const struct pvr_blkback_request *request)
+static void count_request(
+	struct pvr_blkback_stats *stats, const struct pvr_blkback_request *request)
 {
 	uint64_t sectors = request->bytes / PVR_BLKBACK_SECTOR;
 
@@ -156,12 +161,12 @@ static void count_request(struct pvr_blkback_stats *stats, const struct pvr_blkb
 		pvr_blkback_count(&stats->sectors_read, sectors);
 		return;
 	}
-	pvr_blkback_count(
-		request->op == PVR_BLKBACK_WRITE ? &stats->writes : &stats->flushes, 1);
+	pvr_blkback_count(request->op == PVR_BLKBACK_WRITE ? &stats->writes : &stats->flushes, 1);
 	pvr_blkback_count(&stats->sectors_written, sectors);
 }
 
-/* Ask for the job's pages behind those already asked for; how many. The guest's page is only read for a write. */
+/* Ask for the job's pages behind those already asked for; how many. The guest's page is only read
+ * for a write. */
 static unsigned ask_pages(
 	const struct pvr_blkback_job *job, domid_t domid, struct pvr_host_map *map)
 {
@@ -176,7 +181,8 @@ static unsigned ask_pages(
 	return request->segments;
 }
 
-/* Keep the answers that are okay; -EFAULT when not all are. What is kept is unmapped with the answer. */
+/* Keep the answers that are okay; -EFAULT when not all are. What is kept is unmapped with the
+ * answer. */
 static int keep_pages(struct pvr_blkback_job *job, const struct pvr_host_map *map)
 {
 	for (unsigned i = 0; i < job->request.segments; i++)
@@ -185,7 +191,8 @@ static int keep_pages(struct pvr_blkback_job *job, const struct pvr_host_map *ma
 	return job->mapped == job->request.segments ? 0 : -EFAULT;
 }
 
-/* Pieces that follow each other in this process's memory become one; that the guest's frames do means nothing. */
+/* Pieces that follow each other in this process's memory become one; that the guest's frames do
+ * means nothing. */
 static void fill_io(struct pvr_blkback_job *job)
 {
 	const struct pvr_blkback_request *request = &job->request;
@@ -199,8 +206,7 @@ static void fill_io(struct pvr_blkback_job *job)
 		if (io->iov_count && (char *)last->iov_base + last->iov_len == base)
 			last->iov_len += request->segment[i].length;
 		else
-			io->iov[io->iov_count++] =
-				(struct iovec){ base, request->segment[i].length };
+			io->iov[io->iov_count++] = (struct iovec){base, request->segment[i].length};
 	}
 	io->offset = request->offset;
 	io->left = request->bytes;
@@ -224,7 +230,8 @@ static int ring_break(struct pvr_blkback_ring *ring, const char *error)
 	return -EPROTO;
 }
 
-/* Copies and checks up to a batch; the good ones into jobs[], their pages asked for in turn->map. */
+/* Copies and checks up to a batch; the good ones into jobs[], their pages asked for in turn->map.
+ */
 static unsigned take_batch(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn,
 	unsigned pending, struct pvr_blkback_job *jobs[], unsigned *pages)
 {
@@ -252,7 +259,8 @@ static unsigned take_batch(struct pvr_blkback_ring *ring, struct pvr_blkback_tur
 }
 
 /* Starts every job whose pages are all there. */
-static void start_batch(struct pvr_blkback_turn *turn, struct pvr_blkback_job *jobs[], unsigned count)
+static void start_batch(
+	struct pvr_blkback_turn *turn, struct pvr_blkback_job *jobs[], unsigned count)
 {
 	const struct pvr_host_map *map = turn->map;
 
@@ -287,13 +295,15 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 	if (count == 0)
 		return pending;
 	if (pages)
-		pvr_blkback_count(&stats->grants_mapped, pvr_host_map(turn->host, turn->map, pages));
+		pvr_blkback_count(
+			&stats->grants_mapped, pvr_host_map(turn->host, turn->map, pages));
 	start_batch(turn, jobs, count);
 	pvr_blkback_count(&stats->submits, 1);
 	return pending;
 }
 
-/* ---- answering ------------------------------------------------------------------------------------ */
+/* ---- answering
+ * ------------------------------------------------------------------------------------ */
 
 /* The next step of a request whose last step is done; 1 when there is none. */
 static int step_over(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job)

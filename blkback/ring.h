@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One ring of a device: takes requests, maps what they name, hands them to an engine, answers. A ring is made
- * by the control thread, lent to one worker, and given back; `state` says whose it is.
+ * One ring of a device: takes requests, maps what they name, hands them to an engine, answers. A
+ * ring is made by the control thread, lent to one worker, and given back; `state` says whose it is.
  */
 #ifndef PVR_BLKBACK_RING_H
 #define PVR_BLKBACK_RING_H
@@ -16,9 +16,9 @@
 #include "request.h"
 #include "stats.h"
 
-#define PVR_BLKBACK_ORDER_MAX 4u                          /* pages of a ring, as a power of two */
-#define PVR_BLKBACK_PAGES_MAX (1u << PVR_BLKBACK_ORDER_MAX)
-#define PVR_BLKBACK_BATCH     32u                         /* requests taken of one ring before the next's turn */
+#define PVR_BLKBACK_ORDER_MAX      4u /* pages of a ring, as a power of two */
+#define PVR_BLKBACK_PAGES_MAX      (1u << PVR_BLKBACK_ORDER_MAX)
+#define PVR_BLKBACK_BATCH          32u /* requests taken of one ring before the next's turn */
 #define PVR_BLKBACK_BATCH_SEGMENTS (PVR_BLKBACK_BATCH * BLKIF_MAX_SEGMENTS_PER_REQUEST)
 
 /* What a frontend offers, checked by whoever read it. */
@@ -33,7 +33,8 @@ struct pvr_blkback_offer {
 enum pvr_blkback_ring_state {
 	PVR_BLKBACK_JOINING, /* the worker's: it will say LIVE or FAILED */
 	PVR_BLKBACK_LIVE,    /* the worker's */
-	PVR_BLKBACK_BROKEN,  /* the worker's: the frontend broke the protocol, nothing more is taken */
+	PVR_BLKBACK_BROKEN,  /* the worker's: the frontend broke the protocol, nothing more is taken
+			      */
 	PVR_BLKBACK_FAILED,  /* the control thread's: never became live; `error` says why */
 	PVR_BLKBACK_GONE,    /* the control thread's: drained and unmapped */
 };
@@ -50,7 +51,8 @@ struct pvr_blkback_job {
 };
 
 struct pvr_blkback_ring {
-	_Atomic int state; /* enum pvr_blkback_ring_state; a release store hands over what stands below */
+	_Atomic int state; /* enum pvr_blkback_ring_state; a release store hands over what stands
+			      below */
 	_Atomic int leave; /* the control thread wants it back */
 	const char *error; /* with FAILED and BROKEN */
 	struct pvr_blkback_offer offer;
@@ -80,20 +82,23 @@ struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer 
 /* FAILED, GONE, or never given to a worker. */
 void pvr_blkback_ring_destroy(struct pvr_blkback_ring *ring);
 
-/* ---- by the worker ------------------------------------------------------------------------------ */
+/* ---- by the worker ------------------------------------------------------------------------------
+ */
 
-/* Map the ring and bind the event channel; 0, or a negative errno with ring->error set and nothing held. Sleeps. */
+/* Map the ring and bind the event channel; 0, or a negative errno with ring->error set and nothing
+ * held. Sleeps. */
 int pvr_blkback_ring_connect(struct pvr_blkback_ring *ring, struct pvr_host *host);
 /* Nothing is in flight: publish the last answers, unbind and unmap. */
 void pvr_blkback_ring_disconnect(struct pvr_blkback_ring *ring, struct pvr_host *host);
 
 /*
- * Take at most a batch: how many, or -EPROTO when the frontend's index is impossible; the ring is then
- * BROKEN, once. What could not be started is on the turn's done list.
+ * Take at most a batch: how many, or -EPROTO when the frontend's index is impossible; the ring is
+ * then BROKEN, once. What could not be started is on the turn's done list.
  */
 int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn);
 
-/* Submit what was taken, reap what is complete, answer it; how many. Responses are not published yet. */
+/* Submit what was taken, reap what is complete, answer it; how many. Responses are not published
+ * yet. */
 unsigned pvr_blkback_turn_finish(struct pvr_blkback_turn *turn);
 
 /* Publish what was answered; one event if the frontend asked for one. */

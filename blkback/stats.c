@@ -2,8 +2,9 @@
 /*
  * Keeps the counters of a disk in a small mapped file.
  *
- * The latency histogram has two buckets an octave: bucket 2k ends at 1.5 * 2^k ns and bucket 2k + 1 at
- * 2^(k + 1), so a quantile read from it is at most half too high, and the 64 buckets reach four seconds.
+ * The latency histogram has two buckets an octave: bucket 2k ends at 1.5 * 2^k ns and bucket 2k + 1
+ * at 2^(k + 1), so a quantile read from it is at most half too high, and the 64 buckets reach four
+ * seconds.
  */
 #include "stats.h"
 

@@ -6,8 +6,9 @@
 #include <pvring/blkback.h>
 
 /*
- * Make <dir>/stats/vbd-<domid>-<devid> anew and map it. A disk is served without statistics rather than not at
- * all: on failure the counters are private memory, and only without that either is the answer NULL.
+ * Make <dir>/stats/vbd-<domid>-<devid> anew and map it. A disk is served without statistics rather
+ * than not at all: on failure the counters are private memory, and only without that either is the
+ * answer NULL.
  */
 struct pvr_blkback_stats *pvr_blkback_stats_open(const char *dir, unsigned domid, unsigned devid);
 /* Unmap and remove the file. NULL is allowed. */

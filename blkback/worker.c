@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker thread. A turn: a batch from every ring, submit, reap, answer, one notification a ring. When a
- * turn finds nothing it spins for a moment, then arms every ring's event and sleeps in one poll(2) on
- * events, completions and commands.
+ * The worker thread. A turn: a batch from every ring, submit, reap, answer, one notification a
+ * ring. When a turn finds nothing it spins for a moment, then arms every ring's event and sleeps in
+ * one poll(2) on events, completions and commands.
  */
 #include "worker.h"
 
@@ -22,17 +22,17 @@
 #define STACK_BYTES (256u * 1024)
 
 /*
- * The spin before a sleep. It is worth its time when the next request comes within a wake-up's cost; so it
- * doubles after a sleep that was that short and is given up after one that was not. An idle worker never
- * spins.
+ * The spin before a sleep. It is worth its time when the next request comes within a wake-up's
+ * cost; so it doubles after a sleep that was that short and is given up after one that was not. An
+ * idle worker never spins.
  */
 #define SPIN_MAX_NS 50000u
 #define SPIN_MIN_NS 10000u
 
 /*
- * Events that bring no request cost their sender one write and this worker a wake-up. After a few in a row it
- * looks at its events only this often, so that a flood (XSA-332) costs a bounded part of a CPU; a
- * request of somebody else waits that long at most.
+ * Events that bring no request cost their sender one write and this worker a wake-up. After a few
+ * in a row it looks at its events only this often, so that a flood (XSA-332) costs a bounded part
+ * of a CPU; a request of somebody else waits that long at most.
  */
 #define EMPTY_WAKES_FREE 16u
 #define PACE_NS          200000u
@@ -82,7 +82,8 @@ static void clear_fd(int fd)
 		;
 }
 
-/* ---- rings come and go ---------------------------------------------------------------------------- */
+/* ---- rings come and go
+ * ---------------------------------------------------------------------------- */
 
 static int state_of(const struct pvr_blkback_ring *ring)
 {
@@ -90,8 +91,7 @@ static int state_of(const struct pvr_blkback_ring *ring)
 }
 
 /* From here on a ring that is FAILED or GONE is the control thread's, which may free it. */
-static void hand_over(
-	struct pvr_blkback_worker *worker, struct pvr_blkback_ring *ring, int state)
+static void hand_over(struct pvr_blkback_worker *worker, struct pvr_blkback_ring *ring, int state)
 {
 	atomic_store_explicit(&ring->state, state, memory_order_release);
 	signal_fd(worker->wake_fd);
@@ -161,7 +161,8 @@ static void obey(struct pvr_blkback_worker *worker)
 		atomic_store_explicit(&worker->asked, 1, memory_order_relaxed);
 }
 
-/* ---- a turn --------------------------------------------------------------------------------------- */
+/* ---- a turn
+ * --------------------------------------------------------------------------------------- */
 
 /* Whether requests are to be taken from a ring. */
 static int serving(const struct pvr_blkback_ring *ring)
@@ -187,7 +188,8 @@ static unsigned turn(struct pvr_blkback_worker *worker)
 	return work;
 }
 
-/* ---- sleeping ------------------------------------------------------------------------------------- */
+/* ---- sleeping
+ * ------------------------------------------------------------------------------------- */
 
 static int anything_pending(struct pvr_blkback_worker *worker)
 {
@@ -205,7 +207,8 @@ static void count_poll(struct pvr_blkback_worker *worker, int hit)
 				hit ? &ring->stats->polls_hit : &ring->stats->polls_missed, 1);
 }
 
-/* 1 when something turned up. Completions count too: finish them here rather than sleep for them. */
+/* 1 when something turned up. Completions count too: finish them here rather than sleep for them.
+ */
 static int spin(struct pvr_blkback_worker *worker)
 {
 	uint64_t end = now_ns() + worker->spin_ns;
@@ -235,7 +238,8 @@ static int has_unsent(const struct pvr_blkback_worker *worker)
 	return worker->turn.engine[PVR_BLKBACK_URING]->unsent > 0;
 }
 
-/* Clear what is pending, at most as many as there are rings: a flood must end this loop too. How many. */
+/* Clear what is pending, at most as many as there are rings: a flood must end this loop too. How
+ * many. */
 static unsigned drain_events(struct pvr_blkback_worker *worker)
 {
 	unsigned count = 0;
@@ -272,12 +276,12 @@ static void sleep_on(struct pvr_blkback_worker *worker)
 {
 	int paced = worker->empty_wakes > EMPTY_WAKES_FREE;
 	struct pollfd fds[] = {
-		{ .fd = worker->command_fd, .events = POLLIN },
-		{ .fd = pvr_blkback_engine_fd(worker->turn.engine[PVR_BLKBACK_URING]),
-			.events = POLLIN },
-		{ .fd = paced ? -1 : pvr_host_evtchn_fd(worker->turn.host), .events = POLLIN },
+		{.fd = worker->command_fd, .events = POLLIN},
+		{.fd = pvr_blkback_engine_fd(worker->turn.engine[PVR_BLKBACK_URING]),
+			.events = POLLIN},
+		{.fd = paced ? -1 : pvr_host_evtchn_fd(worker->turn.host), .events = POLLIN},
 	};
-	struct timespec pace = { .tv_nsec = PACE_NS };
+	struct timespec pace = {.tv_nsec = PACE_NS};
 	uint64_t before = now_ns();
 	int bounded = paced || has_unsent(worker);
 
@@ -294,7 +298,8 @@ static void sleep_on(struct pvr_blkback_worker *worker)
 	}
 }
 
-/* ---- the thread ----------------------------------------------------------------------------------- */
+/* ---- the thread
+ * ----------------------------------------------------------------------------------- */
 
 static int open_engines(struct pvr_blkback_worker *worker)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker: a thread with its own host handle and its own engines that serves the rings it was given. It
- * sleeps when there is nothing to do, after a short spin where spinning has paid.
+ * A worker: a thread with its own host handle and its own engines that serves the rings it was
+ * given. It sleeps when there is nothing to do, after a short spin where spinning has paid.
  *
  * All functions are the control thread's. None waits for the worker except start and stop.
  */
@@ -13,8 +13,9 @@
 struct pvr_blkback_worker;
 
 /*
- * Start a thread on the hypervisor at `dir`. `wake_fd`, an eventfd, is written whenever the state of one of
- * its rings has changed. `quiet`: do not say again that io_uring is refused. 0 or a negative errno.
+ * Start a thread on the hypervisor at `dir`. `wake_fd`, an eventfd, is written whenever the state
+ * of one of its rings has changed. `quiet`: do not say again that io_uring is refused. 0 or a
+ * negative errno.
  */
 int pvr_blkback_worker_start(
 	const char *dir, int wake_fd, int quiet, struct pvr_blkback_worker **worker);

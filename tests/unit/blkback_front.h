@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A frontend in the tests' hands: it can do everything on the ring that a guest can, right and wrong. x86_64
- * layout, one page of ring (32 slots), data pages from frame FRONT_DATA on.
+ * A frontend in the tests' hands: it can do everything on the ring that a guest can, right and
+ * wrong. x86_64 layout, one page of ring (32 slots), data pages from frame FRONT_DATA on.
  */
 #ifndef PVR_TEST_BLKBACK_FRONT_H
 #define PVR_TEST_BLKBACK_FRONT_H
@@ -46,8 +46,8 @@ static inline void front_init(struct front *front)
 }
 
 /* A request of whole pages from data page `page` on; the test may spoil it before it puts it. */
-static inline struct blkif_x86_64_request front_request(const struct front *front, uint8_t operation,
-	uint64_t id, uint64_t sector, unsigned page, unsigned count)
+static inline struct blkif_x86_64_request front_request(const struct front *front,
+	uint8_t operation, uint64_t id, uint64_t sector, unsigned page, unsigned count)
 {
 	struct blkif_x86_64_request request;
 
@@ -57,7 +57,7 @@ static inline struct blkif_x86_64_request front_request(const struct front *fron
 	request.id = id;
 	request.sector_number = sector;
 	for (unsigned i = 0; i < count; i++)
-		request.seg[i] = (struct blkif_request_segment){ front->data[page + i], 0, 7 };
+		request.seg[i] = (struct blkif_request_segment){front->data[page + i], 0, 7};
 	return request;
 }
 

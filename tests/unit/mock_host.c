@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mock of pvring/host.h: see mock_host.h. One lock over everything; the real xenstored core is fed the
- * same bytes a client would send.
+ * The mock of pvring/host.h: see mock_host.h. One lock over everything; the real xenstored core is
+ * fed the same bytes a client would send.
  */
 #include "mock_host.h"
 
@@ -53,7 +53,8 @@ static struct {
 static unsigned mapped, areas, bound, handles, fail_at, map_limit;
 static struct pvr_xs *store;
 
-/* ---- the test's hand ------------------------------------------------------------------------------ */
+/* ---- the test's hand
+ * ------------------------------------------------------------------------------ */
 
 void mock_host_reset(void)
 {
@@ -171,7 +172,7 @@ void mock_port_send(evtchn_port_t port)
 
 unsigned mock_port_events(evtchn_port_t port, int timeout_ms)
 {
-	struct pollfd fd = { .fd = ports[port].fd, .events = POLLIN };
+	struct pollfd fd = {.fd = ports[port].fd, .events = POLLIN};
 	uint64_t count;
 
 	if (poll(&fd, 1, timeout_ms) <= 0 || read(fd.fd, &count, sizeof(count)) < 0)
@@ -211,7 +212,8 @@ void mock_store_rm(const char *path)
 	pthread_mutex_unlock(&lock);
 }
 
-/* ---- host.h: handles ------------------------------------------------------------------------------ */
+/* ---- host.h: handles
+ * ------------------------------------------------------------------------------ */
 
 static void store_ready(void *opaque)
 {
@@ -220,7 +222,7 @@ static void store_ready(void *opaque)
 
 int pvr_host_open(const char *address, struct pvr_host **host)
 {
-	static const struct pvr_xs_conn_ops ops = { store_ready };
+	static const struct pvr_xs_conn_ops ops = {store_ready};
 	struct pvr_host *new = calloc(1, sizeof(*new));
 
 	(void)address;
@@ -228,7 +230,7 @@ int pvr_host_open(const char *address, struct pvr_host **host)
 	new->events = calloc(EVENTS, sizeof(*new->events));
 	new->evtchn_fd = eventfd(0, EFD_NONBLOCK);
 	new->store_fd = eventfd(0, EFD_NONBLOCK);
-	assert(new->events && new->evtchn_fd >= 0 && new->store_fd >= 0);
+	assert(new->events &&new->evtchn_fd >= 0 && new->store_fd >= 0);
 	pthread_mutex_lock(&lock);
 	new->conn = pvr_xs_conn_create(store, 0, 1, &ops, new);
 	assert(new->conn);
@@ -252,7 +254,8 @@ void pvr_host_close(struct pvr_host *host)
 	free(host);
 }
 
-/* ---- host.h: grants ------------------------------------------------------------------------------- */
+/* ---- host.h: grants
+ * ------------------------------------------------------------------------------- */
 
 static int16_t map_one(struct pvr_host_map *map)
 {
@@ -307,7 +310,7 @@ int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *r
 	assert(count >= 1 && count <= 16);
 	area->count = count;
 	for (unsigned i = 0; i < count; i++)
-		area->pages[i] = (struct pvr_host_map){ .domid = domid, .ref = refs[i] };
+		area->pages[i] = (struct pvr_host_map){.domid = domid, .ref = refs[i]};
 	okay = pvr_host_map(host, area->pages, count);
 	*status = GNTST_okay;
 	for (unsigned i = 0; i < count; i++) {
@@ -315,7 +318,8 @@ int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *r
 
 		if (area->pages[i].status != GNTST_okay)
 			*status = area->pages[i].status;
-		else if (okay == count) /* the mock has no page tables: tests grant rings in one piece */
+		else if (okay ==
+			 count) /* the mock has no page tables: tests grant rings in one piece */
 			assert((char *)area->pages[i].address == first + 4096 * i);
 	}
 	if (okay < count) {
@@ -339,7 +343,8 @@ void pvr_host_unmap_area(struct pvr_host *host, struct pvr_host_area *area)
 	pthread_mutex_unlock(&lock);
 }
 
-/* ---- host.h: event channels ----------------------------------------------------------------------- */
+/* ---- host.h: event channels
+ * ----------------------------------------------------------------------- */
 
 int pvr_host_evtchn_bind(struct pvr_host *host, domid_t domid, evtchn_port_t remote)
 {
@@ -398,7 +403,8 @@ int pvr_host_evtchn_pending(struct pvr_host *host)
 	return port;
 }
 
-/* ---- host.h: the store ---------------------------------------------------------------------------- */
+/* ---- host.h: the store
+ * ---------------------------------------------------------------------------- */
 
 static int error_number(const char *name)
 {
@@ -434,8 +440,8 @@ static int receive(struct pvr_host *host)
 	size_t n, want, header = sizeof(host->message.header);
 
 	while ((n = pvr_xs_conn_output(host->conn, &bytes)) > 0) {
-		want = host->have < header ? header - host->have :
-					     header + host->message.header.len - host->have;
+		want = host->have < header ? header - host->have
+					   : header + host->message.header.len - host->have;
 		if (n > want)
 			n = want;
 		memcpy((char *)&host->message + host->have, bytes, n);
@@ -450,18 +456,20 @@ static int receive(struct pvr_host *host)
 	return 0;
 }
 
-/* Sends a message and takes the answer, which is there at once: the store is a function call away. */
-static int request(struct pvr_host *host, uint32_t type, pvr_host_tx tx, const char *bytes, size_t length)
+/* Sends a message and takes the answer, which is there at once: the store is a function call away.
+ */
+static int request(
+	struct pvr_host *host, uint32_t type, pvr_host_tx tx, const char *bytes, size_t length)
 {
-	struct xsd_sockmsg header = { .type = type, .tx_id = tx, .len = (uint32_t)length };
+	struct xsd_sockmsg header = {.type = type, .tx_id = tx, .len = (uint32_t)length};
 	char message[sizeof(header) + XENSTORE_PAYLOAD_MAX];
 
 	assert(length <= XENSTORE_PAYLOAD_MAX);
 	memcpy(message, &header, sizeof(header));
 	memcpy(message + sizeof(header), bytes, length);
 	for (size_t at = 0; at < sizeof(header) + length;) {
-		ssize_t n = pvr_xs_conn_feed(
-			host->conn, message + at, sizeof(header) + length - at);
+		ssize_t n =
+			pvr_xs_conn_feed(host->conn, message + at, sizeof(header) + length - at);
 
 		assert(n >= 0);
 		at += (size_t)n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pvring/host.h inside the test process: one guest's memory, grants, event channels, and the real core of
- * xenstored behind the store calls. The functions here are the guest's and the test's hand; any thread
- * may call them.
+ * pvring/host.h inside the test process: one guest's memory, grants, event channels, and the real
+ * core of xenstored behind the store calls. The functions here are the guest's and the test's hand;
+ * any thread may call them.
  */
 #ifndef PVR_TEST_MOCK_HOST_H
 #define PVR_TEST_MOCK_HOST_H

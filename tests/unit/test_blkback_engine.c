@@ -48,7 +48,7 @@ static struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
 	struct pvr_blkback_io *io;
 
 	for (unsigned tries = 0; tries < 1000; tries++) {
-		struct pollfd fd = { .fd = pvr_blkback_engine_fd(engine), .events = POLLIN };
+		struct pollfd fd = {.fd = pvr_blkback_engine_fd(engine), .events = POLLIN};
 
 		io = pvr_blkback_engine_reap(engine);
 		if (io)
@@ -61,11 +61,11 @@ static struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
 static int do_io(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk,
 	enum pvr_blkback_op op, uint64_t offset, unsigned page, unsigned count)
 {
-	struct pvr_blkback_io io = { .disk = disk, .op = op, .offset = offset,
-		.left = count * PAGE, .iov_count = count };
+	struct pvr_blkback_io io = {
+		.disk = disk, .op = op, .offset = offset, .left = count * PAGE, .iov_count = count};
 
 	for (unsigned i = 0; i < count; i++)
-		io.iov[i] = (struct iovec){ pages[page + i], PAGE };
+		io.iov[i] = (struct iovec){pages[page + i], PAGE};
 	pvr_blkback_engine_queue(engine, &io);
 	pvr_blkback_engine_submit(engine);
 	CU_ASSERT_PTR_EQUAL_FATAL(wait_io(engine), &io);
@@ -99,7 +99,7 @@ static void file_by(enum pvr_blkback_kind kind, const char *directory, const cha
 	char path[64];
 
 	make_image(path, directory, IMAGE_BYTES);
-	write_flush_read((struct pvr_blkback_spec){ .params = path, .direct = direct }, kind);
+	write_flush_read((struct pvr_blkback_spec){.params = path, .direct = direct}, kind);
 	unlink(path);
 }
 
@@ -126,13 +126,13 @@ static void sync_on_a_file(void)
 static void mem_keeps_data(void)
 {
 	write_flush_read(
-		(struct pvr_blkback_spec){ .type = "mem", .params = "1048576" }, PVR_BLKBACK_MEM);
+		(struct pvr_blkback_spec){.type = "mem", .params = "1048576"}, PVR_BLKBACK_MEM);
 }
 
 static void null_answers(void)
 {
 	struct pvr_blkback_disk *disk =
-		open_disk((struct pvr_blkback_spec){ .type = "null", .params = "1099511627776" });
+		open_disk((struct pvr_blkback_spec){.type = "null", .params = "1099511627776"});
 	struct pvr_blkback_engine *engine;
 
 	CU_ASSERT_EQUAL(disk->facts.sectors, 1099511627776u / 512);
@@ -153,13 +153,17 @@ static void uring_deep_queue(void)
 	char path[64];
 
 	make_image(path, "/var/tmp", IMAGE_BYTES);
-	disk = open_disk((struct pvr_blkback_spec){ .params = path });
+	disk = open_disk((struct pvr_blkback_spec){.params = path});
 	disk->inline_io = PVR_BLKBACK_SUBMIT;
 	CU_ASSERT_FATAL(pvr_blkback_engine_create(PVR_BLKBACK_URING, &engine) == 0);
 	for (unsigned i = 0; i < COUNT; i++) {
-		io[i] = (struct pvr_blkback_io){ .disk = disk, .op = PVR_BLKBACK_READ,
-			.offset = i * 512, .left = 512, .iov_count = 1,
-			.iov[0] = { pages[i % 8], 512 }, .error = -EBUSY };
+		io[i] = (struct pvr_blkback_io){.disk = disk,
+			.op = PVR_BLKBACK_READ,
+			.offset = i * 512,
+			.left = 512,
+			.iov_count = 1,
+			.iov[0] = {pages[i % 8], 512},
+			.error = -EBUSY};
 		pvr_blkback_engine_queue(engine, &io[i]);
 	}
 	pvr_blkback_engine_submit(engine);
@@ -173,7 +177,8 @@ static void uring_deep_queue(void)
 	unlink(path);
 }
 
-/* The image loses its second half under us: what lies there is EIO, what straddles too, the rest is served. */
+/* The image loses its second half under us: what lies there is EIO, what straddles too, the rest is
+ * served. */
 static void truncated_by(enum pvr_blkback_kind kind, const char *directory)
 {
 	struct pvr_blkback_engine *engine;
@@ -181,7 +186,7 @@ static void truncated_by(enum pvr_blkback_kind kind, const char *directory)
 	char path[64];
 
 	make_image(path, directory, IMAGE_BYTES);
-	disk = open_disk((struct pvr_blkback_spec){ .params = path });
+	disk = open_disk((struct pvr_blkback_spec){.params = path});
 	CU_ASSERT_FATAL(pvr_blkback_engine_create(kind, &engine) == 0);
 	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, IMAGE_BYTES - 3 * PAGE, 0, 3), 0);
 	CU_ASSERT_EQUAL_FATAL(truncate(path, IMAGE_BYTES / 2), 0);
@@ -220,20 +225,20 @@ static void bad_disks_are_refused(void)
 
 	make_image(odd, "/var/tmp", 1000);
 	make_image(empty, "/var/tmp", 0);
-	refused((struct pvr_blkback_spec){ 0 }, "params");
-	refused((struct pvr_blkback_spec){ .params = "image" }, "absolute");
-	refused((struct pvr_blkback_spec){ .params = "/nonexistent/image" }, "No such file");
-	refused((struct pvr_blkback_spec){ .params = "/proc" }, "cannot open");
-	refused((struct pvr_blkback_spec){ .params = "/proc", .mode = "r" }, "neither a file");
-	refused((struct pvr_blkback_spec){ .params = "/dev/null" }, "neither a file");
-	refused((struct pvr_blkback_spec){ .params = odd }, "multiple of the sector size");
-	refused((struct pvr_blkback_spec){ .params = empty }, "empty");
-	refused((struct pvr_blkback_spec){ .params = odd, .mode = "rw" }, "mode");
-	refused((struct pvr_blkback_spec){ .params = odd, .engine = "aio" }, "engine");
-	refused((struct pvr_blkback_spec){ .params = odd, .type = "qcow2" }, "type");
-	refused((struct pvr_blkback_spec){ .params = "1k", .type = "mem" }, "not a size");
-	refused((struct pvr_blkback_spec){ .params = "-512", .type = "null" }, "not a size");
-	refused((struct pvr_blkback_spec){ .params = "1000", .type = "null" }, "multiple");
+	refused((struct pvr_blkback_spec){0}, "params");
+	refused((struct pvr_blkback_spec){.params = "image"}, "absolute");
+	refused((struct pvr_blkback_spec){.params = "/nonexistent/image"}, "No such file");
+	refused((struct pvr_blkback_spec){.params = "/proc"}, "cannot open");
+	refused((struct pvr_blkback_spec){.params = "/proc", .mode = "r"}, "neither a file");
+	refused((struct pvr_blkback_spec){.params = "/dev/null"}, "neither a file");
+	refused((struct pvr_blkback_spec){.params = odd}, "multiple of the sector size");
+	refused((struct pvr_blkback_spec){.params = empty}, "empty");
+	refused((struct pvr_blkback_spec){.params = odd, .mode = "rw"}, "mode");
+	refused((struct pvr_blkback_spec){.params = odd, .engine = "aio"}, "engine");
+	refused((struct pvr_blkback_spec){.params = odd, .type = "qcow2"}, "type");
+	refused((struct pvr_blkback_spec){.params = "1k", .type = "mem"}, "not a size");
+	refused((struct pvr_blkback_spec){.params = "-512", .type = "null"}, "not a size");
+	refused((struct pvr_blkback_spec){.params = "1000", .type = "null"}, "multiple");
 	unlink(odd);
 	unlink(empty);
 }

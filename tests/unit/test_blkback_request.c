@@ -8,9 +8,18 @@
 
 #include "../../blkback/request.h"
 
-#define S512  { 1000, 512, 0 }
-#define S4096 { 1000, 4096, 0 }
-#define RO    { 1000, 512, 1 }
+#define S512                                                                                       \
+	{                                                                                          \
+		1000, 512, 0                                                                       \
+	}
+#define S4096                                                                                      \
+	{                                                                                          \
+		1000, 4096, 0                                                                      \
+	}
+#define RO                                                                                         \
+	{                                                                                          \
+		1000, 512, 1                                                                       \
+	}
 #define MAX64 UINT64_MAX
 
 struct row {
@@ -23,40 +32,40 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ "one sector", S512, BLKIF_OP_READ, 1, 0, 0, 0, PVR_BLKBACK_GOOD },
-	{ "a page", S512, BLKIF_OP_WRITE, 1, 8, 0, 7, PVR_BLKBACK_GOOD },
-	{ "eleven pages", S512, BLKIF_OP_READ, 11, 0, 0, 7, PVR_BLKBACK_GOOD },
-	{ "the middle of a page", S512, BLKIF_OP_READ, 2, 0, 3, 4, PVR_BLKBACK_GOOD },
-	{ "the last sector", S512, BLKIF_OP_READ, 1, 999, 0, 0, PVR_BLKBACK_GOOD },
-	{ "one beyond the end", S512, BLKIF_OP_READ, 1, 999, 0, 1, PVR_BLKBACK_OUT_OF_DISK },
-	{ "at the end", S512, BLKIF_OP_READ, 1, 1000, 0, 0, PVR_BLKBACK_OUT_OF_DISK },
-	{ "far beyond", S512, BLKIF_OP_READ, 1, MAX64, 0, 0, PVR_BLKBACK_OUT_OF_DISK },
-	{ "the sum wraps", S512, BLKIF_OP_WRITE, 11, MAX64 - 87, 0, 7, PVR_BLKBACK_OUT_OF_DISK },
-	{ "bytes would wrap", S512, BLKIF_OP_READ, 1, 1ull << 55, 0, 7, PVR_BLKBACK_OUT_OF_DISK },
-	{ "no segments", S512, BLKIF_OP_READ, 0, 0, 0, 0, PVR_BLKBACK_BAD_COUNT },
-	{ "twelve segments", S512, BLKIF_OP_READ, 12, 0, 0, 0, PVR_BLKBACK_BAD_COUNT },
-	{ "255 segments", S512, BLKIF_OP_WRITE, 255, 0, 0, 0, PVR_BLKBACK_BAD_COUNT },
-	{ "255 to flush", S512, BLKIF_OP_FLUSH_DISKCACHE, 255, 0, 0, 0, PVR_BLKBACK_BAD_COUNT },
-	{ "backwards", S512, BLKIF_OP_READ, 1, 0, 5, 4, PVR_BLKBACK_BAD_SEGMENT },
-	{ "off the page", S512, BLKIF_OP_READ, 1, 0, 0, 8, PVR_BLKBACK_BAD_SEGMENT },
-	{ "255 to 255", S512, BLKIF_OP_READ, 1, 0, 255, 255, PVR_BLKBACK_BAD_SEGMENT },
-	{ "0 to 255", S512, BLKIF_OP_WRITE, 1, 0, 0, 255, PVR_BLKBACK_BAD_SEGMENT },
-	{ "a 4096 sector", S4096, BLKIF_OP_READ, 1, 8, 0, 7, PVR_BLKBACK_GOOD },
-	{ "512 units on 4096", S4096, BLKIF_OP_READ, 1, 1, 0, 7, PVR_BLKBACK_UNALIGNED },
-	{ "half a 4096 sector", S4096, BLKIF_OP_READ, 1, 8, 0, 3, PVR_BLKBACK_UNALIGNED },
-	{ "the other half", S4096, BLKIF_OP_WRITE, 2, 8, 4, 7, PVR_BLKBACK_UNALIGNED },
-	{ "read of read-only", RO, BLKIF_OP_READ, 1, 0, 0, 7, PVR_BLKBACK_GOOD },
-	{ "write to read-only", RO, BLKIF_OP_WRITE, 1, 0, 0, 7, PVR_BLKBACK_READ_ONLY },
-	{ "flush of read-only", RO, BLKIF_OP_FLUSH_DISKCACHE, 0, 0, 0, 0, PVR_BLKBACK_GOOD },
-	{ "data with it", RO, BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 0, 0, PVR_BLKBACK_READ_ONLY },
-	{ "flush", S512, BLKIF_OP_FLUSH_DISKCACHE, 0, MAX64, 0, 0, PVR_BLKBACK_GOOD },
-	{ "flush with data", S512, BLKIF_OP_FLUSH_DISKCACHE, 1, 999, 0, 0, PVR_BLKBACK_GOOD },
-	{ "flush beyond", S512, BLKIF_OP_FLUSH_DISKCACHE, 1, 1000, 0, 0, PVR_BLKBACK_OUT_OF_DISK },
-	{ "barrier", S512, BLKIF_OP_WRITE_BARRIER, 1, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP },
-	{ "reserved", S512, BLKIF_OP_RESERVED_1, 0, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP },
-	{ "discard", S512, BLKIF_OP_DISCARD, 0, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP },
-	{ "indirect", S512, BLKIF_OP_INDIRECT, 0, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP },
-	{ "255", S512, 255, 1, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP },
+	{"one sector", S512, BLKIF_OP_READ, 1, 0, 0, 0, PVR_BLKBACK_GOOD},
+	{"a page", S512, BLKIF_OP_WRITE, 1, 8, 0, 7, PVR_BLKBACK_GOOD},
+	{"eleven pages", S512, BLKIF_OP_READ, 11, 0, 0, 7, PVR_BLKBACK_GOOD},
+	{"the middle of a page", S512, BLKIF_OP_READ, 2, 0, 3, 4, PVR_BLKBACK_GOOD},
+	{"the last sector", S512, BLKIF_OP_READ, 1, 999, 0, 0, PVR_BLKBACK_GOOD},
+	{"one beyond the end", S512, BLKIF_OP_READ, 1, 999, 0, 1, PVR_BLKBACK_OUT_OF_DISK},
+	{"at the end", S512, BLKIF_OP_READ, 1, 1000, 0, 0, PVR_BLKBACK_OUT_OF_DISK},
+	{"far beyond", S512, BLKIF_OP_READ, 1, MAX64, 0, 0, PVR_BLKBACK_OUT_OF_DISK},
+	{"the sum wraps", S512, BLKIF_OP_WRITE, 11, MAX64 - 87, 0, 7, PVR_BLKBACK_OUT_OF_DISK},
+	{"bytes would wrap", S512, BLKIF_OP_READ, 1, 1ull << 55, 0, 7, PVR_BLKBACK_OUT_OF_DISK},
+	{"no segments", S512, BLKIF_OP_READ, 0, 0, 0, 0, PVR_BLKBACK_BAD_COUNT},
+	{"twelve segments", S512, BLKIF_OP_READ, 12, 0, 0, 0, PVR_BLKBACK_BAD_COUNT},
+	{"255 segments", S512, BLKIF_OP_WRITE, 255, 0, 0, 0, PVR_BLKBACK_BAD_COUNT},
+	{"255 to flush", S512, BLKIF_OP_FLUSH_DISKCACHE, 255, 0, 0, 0, PVR_BLKBACK_BAD_COUNT},
+	{"backwards", S512, BLKIF_OP_READ, 1, 0, 5, 4, PVR_BLKBACK_BAD_SEGMENT},
+	{"off the page", S512, BLKIF_OP_READ, 1, 0, 0, 8, PVR_BLKBACK_BAD_SEGMENT},
+	{"255 to 255", S512, BLKIF_OP_READ, 1, 0, 255, 255, PVR_BLKBACK_BAD_SEGMENT},
+	{"0 to 255", S512, BLKIF_OP_WRITE, 1, 0, 0, 255, PVR_BLKBACK_BAD_SEGMENT},
+	{"a 4096 sector", S4096, BLKIF_OP_READ, 1, 8, 0, 7, PVR_BLKBACK_GOOD},
+	{"512 units on 4096", S4096, BLKIF_OP_READ, 1, 1, 0, 7, PVR_BLKBACK_UNALIGNED},
+	{"half a 4096 sector", S4096, BLKIF_OP_READ, 1, 8, 0, 3, PVR_BLKBACK_UNALIGNED},
+	{"the other half", S4096, BLKIF_OP_WRITE, 2, 8, 4, 7, PVR_BLKBACK_UNALIGNED},
+	{"read of read-only", RO, BLKIF_OP_READ, 1, 0, 0, 7, PVR_BLKBACK_GOOD},
+	{"write to read-only", RO, BLKIF_OP_WRITE, 1, 0, 0, 7, PVR_BLKBACK_READ_ONLY},
+	{"flush of read-only", RO, BLKIF_OP_FLUSH_DISKCACHE, 0, 0, 0, 0, PVR_BLKBACK_GOOD},
+	{"data with it", RO, BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 0, 0, PVR_BLKBACK_READ_ONLY},
+	{"flush", S512, BLKIF_OP_FLUSH_DISKCACHE, 0, MAX64, 0, 0, PVR_BLKBACK_GOOD},
+	{"flush with data", S512, BLKIF_OP_FLUSH_DISKCACHE, 1, 999, 0, 0, PVR_BLKBACK_GOOD},
+	{"flush beyond", S512, BLKIF_OP_FLUSH_DISKCACHE, 1, 1000, 0, 0, PVR_BLKBACK_OUT_OF_DISK},
+	{"barrier", S512, BLKIF_OP_WRITE_BARRIER, 1, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP},
+	{"reserved", S512, BLKIF_OP_RESERVED_1, 0, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP},
+	{"discard", S512, BLKIF_OP_DISCARD, 0, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP},
+	{"indirect", S512, BLKIF_OP_INDIRECT, 0, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP},
+	{"255", S512, 255, 1, 0, 0, 0, PVR_BLKBACK_UNKNOWN_OP},
 };
 
 /* The same request in either layout. */
@@ -67,8 +76,8 @@ static const struct row rows[] = {
 		(request)->id = 0x1122334455667788;                                                \
 		(request)->sector_number = row->sector;                                            \
 		for (unsigned i = 0; i < BLKIF_MAX_SEGMENTS_PER_REQUEST; i++)                      \
-			(request)->seg[i] = (struct blkif_request_segment){ 50 + i, row->first,    \
-				row->last };                                                       \
+			(request)->seg[i] =                                                        \
+				(struct blkif_request_segment){50 + i, row->first, row->last};     \
 	} while (0)
 
 static void check_row(const struct row *row, enum pvr_blkback_abi abi)

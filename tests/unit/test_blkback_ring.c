@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The way of requests through one ring, driven step by step in one thread; hostile cases by their XSA. */
+/* The way of requests through one ring, driven step by step in one thread; hostile cases by their
+ * XSA. */
 #include "suite.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static int connect_ring(enum pvr_blkback_abi abi)
 	struct pvr_blkback_offer offer = {
 		.domid = MOCK_DOMID,
 		.pages = 1,
-		.refs = { front.ring_ref },
+		.refs = {front.ring_ref},
 		.port = front.port,
 		.abi = abi,
 	};
@@ -61,7 +62,7 @@ static void set_up_on(struct pvr_blkback_spec spec)
 
 static void set_up(void)
 {
-	set_up_on((struct pvr_blkback_spec){ .type = "mem", .params = DISK_BYTES });
+	set_up_on((struct pvr_blkback_spec){.type = "mem", .params = DISK_BYTES});
 }
 
 static void tear_down(void)
@@ -91,7 +92,7 @@ static void serve(void)
 /* Puts one request, has it served, and returns the status of its answer. */
 static int16_t ask(struct blkif_x86_64_request request)
 {
-	struct blkif_x86_64_response response = { .status = 99 };
+	struct blkif_x86_64_response response = {.status = 99};
 
 	front_put(&front, request);
 	pvr_ring_publish(&front.ring);
@@ -116,7 +117,8 @@ static uint8_t *data(unsigned page)
 	return mock_page(FRONT_DATA + page);
 }
 
-/* ---- what works ----------------------------------------------------------------------------------- */
+/* ---- what works
+ * ----------------------------------------------------------------------------------- */
 
 /* Three hundred round trips, many times around the ring and once around 2^32. */
 static void write_and_read_across_2_32(void)
@@ -207,7 +209,8 @@ static void unknown_op_is_not_supported(void)
 	tear_down();
 }
 
-/* A write needs only to read the guest's page; a read must write it, and a read-only grant does not allow that. */
+/* A write needs only to read the guest's page; a read must write it, and a read-only grant does not
+ * allow that. */
 static void read_only_grants(void)
 {
 	struct blkif_x86_64_request request;
@@ -230,13 +233,19 @@ static void frontend_of_32_bits(void)
 	mock_host_reset();
 	front_init(&front);
 	front_init_ring(&front, 0);
-	open_backend((struct pvr_blkback_spec){ .type = "mem", .params = DISK_BYTES });
+	open_backend((struct pvr_blkback_spec){.type = "mem", .params = DISK_BYTES});
 	CU_ASSERT_FATAL(connect_ring(PVR_BLKBACK_ABI_X86_32) == 0);
 	slot = (void *)(front.shared + 1);
-	slot[0] = (struct blkif_x86_32_request){ .operation = BLKIF_OP_READ, .nr_segments = 1,
-		.id = 0xabcdef, .sector_number = 8, .seg[0] = { front.data[0], 0, 7 } };
-	slot[1] = (struct blkif_x86_32_request){ .operation = BLKIF_OP_READ, .nr_segments = 1,
-		.id = 0xabcdf0, .sector_number = SECTORS, .seg[0] = { front.data[0], 0, 7 } };
+	slot[0] = (struct blkif_x86_32_request){.operation = BLKIF_OP_READ,
+		.nr_segments = 1,
+		.id = 0xabcdef,
+		.sector_number = 8,
+		.seg[0] = {front.data[0], 0, 7}};
+	slot[1] = (struct blkif_x86_32_request){.operation = BLKIF_OP_READ,
+		.nr_segments = 1,
+		.id = 0xabcdf0,
+		.sector_number = SECTORS,
+		.seg[0] = {front.data[0], 0, 7}};
 	memset(data(0), 0xff, 4096);
 	atomic_store(&front.shared->req_prod, 2);
 	serve();
@@ -260,7 +269,7 @@ static void truncated_image_fails_only_its_requests(void)
 	int fd = mkstemp(path);
 
 	CU_ASSERT_FATAL(fd >= 0 && ftruncate(fd, 1048576) == 0);
-	set_up_on((struct pvr_blkback_spec){ .params = path });
+	set_up_on((struct pvr_blkback_spec){.params = path});
 	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, SECTORS - 88, 0, 11), BLKIF_RSP_OKAY);
 	CU_ASSERT_FATAL(ftruncate(fd, 524288) == 0);
 	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, SECTORS - 88, 0, 11), BLKIF_RSP_ERROR);
@@ -273,7 +282,8 @@ static void truncated_image_fails_only_its_requests(void)
 	unlink(path);
 }
 
-/* ---- what must not work --------------------------------------------------------------------------- */
+/* ---- what must not work
+ * --------------------------------------------------------------------------- */
 
 static _Atomic int flipping;
 
@@ -295,8 +305,8 @@ static void *flip(void *opaque)
 }
 
 /*
- * XSA-155: the guest rewrites a slot while it is being parsed. The copy is taken once, so each request is either
- * refused whole or done whole, and nothing outside its page is ever touched.
+ * XSA-155: the guest rewrites a slot while it is being parsed. The copy is taken once, so each
+ * request is either refused whole or done whole, and nothing outside its page is ever touched.
  */
 __attribute__((unused)) static void xsa_155_double_fetch(void)
 {
@@ -310,8 +320,8 @@ __attribute__((unused)) static void xsa_155_double_fetch(void)
 	for (uint32_t i = 0; i < front.ring.entries; i++)
 		memcpy(front_slot_at_(&front.ring, i), &request, sizeof(request));
 	atomic_store(&flipping, 1);
-	CU_ASSERT_FATAL(pthread_create(&thread, NULL, flip,
-				front_slot_at_(&front.ring, FRONT_START)) == 0);
+	CU_ASSERT_FATAL(
+		pthread_create(&thread, NULL, flip, front_slot_at_(&front.ring, FRONT_START)) == 0);
 	for (unsigned i = 0; i < 20000; i++) {
 		/* Always the slot that is being flipped: a ring of one. */
 		front.ring.prod = ring->ring.cons + 1;
@@ -351,7 +361,8 @@ static void xsa_216_response_bytes(void)
 	tear_down();
 }
 
-/* XSA-361 and its kin: the kth grant of n cannot be mapped. One error, nothing leaked, the next one works. */
+/* XSA-361 and its kin: the kth grant of n cannot be mapped. One error, nothing leaked, the next one
+ * works. */
 static void xsa_361_map_failures(void)
 {
 	set_up();
@@ -389,7 +400,8 @@ static void xsa_361_neighbours(void)
 	tear_down();
 }
 
-/* XSA-300: no more mappings to be had. What fits is served, the rest is an error, and it recovers. */
+/* XSA-300: no more mappings to be had. What fits is served, the rest is an error, and it recovers.
+ */
 static void xsa_300_map_exhaustion(void)
 {
 	set_up();
@@ -437,7 +449,7 @@ static void impossible_offers_are_refused(void)
 
 	mock_host_reset();
 	front_init(&front);
-	open_backend((struct pvr_blkback_spec){ .type = "mem", .params = DISK_BYTES });
+	open_backend((struct pvr_blkback_spec){.type = "mem", .params = DISK_BYTES});
 	good = front.ring_ref;
 	front.ring_ref = 3;
 	CU_ASSERT(connect_ring(PVR_BLKBACK_ABI_X86_64) < 0);
@@ -479,6 +491,7 @@ static void latency_buckets(void)
 PVR_SUITE(blkback_ring, CASE(write_and_read_across_2_32), CASE(full_ring_one_event),
 	CASE(part_of_pages), CASE(flush_with_and_without_data), CASE(unknown_op_is_not_supported),
 	CASE(read_only_grants), CASE(frontend_of_32_bits),
-	CASE(truncated_image_fails_only_its_requests), XSA_155 CASE(xsa_216_response_bytes), CASE(xsa_361_map_failures), CASE(xsa_361_neighbours),
-	CASE(xsa_300_map_exhaustion), CASE(bad_references), CASE(overflow_breaks_only_the_ring),
+	CASE(truncated_image_fails_only_its_requests), XSA_155 CASE(xsa_216_response_bytes),
+	CASE(xsa_361_map_failures), CASE(xsa_361_neighbours), CASE(xsa_300_map_exhaustion),
+	CASE(bad_references), CASE(overflow_breaks_only_the_ring),
 	CASE(impossible_offers_are_refused), CASE(latency_buckets))

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole backend, control thread and workers, on the mock host and the real store core:
+ * handshakes as the toolstack and a frontend drive them, and what hostile ones do.
+ */
+#include "suite.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <pvring/xen/xenbus.h>
+
+#include "../../blkback/control.h"
+#include "../../blkback/nodes.h"
+#include "blkback_front.h"
+
+#define BACK  "/local/domain/0/backend/vbd/7/51712"
+#define FRONT "/local/domain/7/device/vbd/51712"
+
+static struct front front;
+static struct pvr_blkback_control *control;
+static pthread_t thread;
+static int stop_fd;
+
+static void *run(void *opaque)
+{
+	(void)opaque;
+	return (void *)(intptr_t)pvr_blkback_control_run(control, stop_fd);
+}
+
+static void start(void)
+{
+	mock_host_reset();
+	front_init(&front);
+	stop_fd = eventfd(0, 0);
+	CU_ASSERT_FATAL(pvr_blkback_control_create(NULL, 2, &control) == 0);
+	CU_ASSERT_FATAL(pthread_create(&thread, NULL, run, NULL) == 0);
+}
+
+static void stop(void)
+{
+	uint64_t one = 1;
+	void *result = (void *)1;
+
+	CU_ASSERT(write(stop_fd, &one, sizeof(one)) == sizeof(one));
+	pthread_join(thread, &result);
+	CU_ASSERT_PTR_NULL(result);
+	pvr_blkback_control_destroy(control);
+	close(stop_fd);
+	CU_ASSERT_EQUAL(mock_host_held(), 0);
+}
+
+static void pause_ms(unsigned ms)
+{
+	struct timespec ts = {.tv_nsec = (long)ms * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+static unsigned state_of(const char *path)
+{
+	char value[16];
+
+	return mock_store_read(path, value, sizeof(value)) < 0 ? 0 : (unsigned)atoi(value);
+}
+
+/* Waits up to five seconds for the backend's state. */
+static int becomes(unsigned state)
+{
+	for (unsigned i = 0; i < 5000; i++) {
+		if (state_of(BACK "/state") == state)
+			return 1;
+		pause_ms(1);
+	}
+	fprintf(stderr, "backend: state %u, not %u\n", state_of(BACK "/state"), state);
+	return 0;
+}
+
+static int node_is(const char *path, const char *expect)
+{
+	char value[256];
+
+	if (mock_store_read(path, value, sizeof(value)) < 0)
+		return 0;
+	return !strcmp(value, expect);
+}
+
+/* What the toolstack writes for a new device, its state last. */
+static void attach(const char *type, const char *params, const char *frontend)
+{
+	mock_store_write(FRONT "/backend", BACK);
+	mock_store_write(FRONT "/backend-id", "0");
+	mock_store_write(FRONT "/state", "1");
+	mock_store_write(BACK "/frontend", "%s", frontend);
+	mock_store_write(BACK "/frontend-id", "7");
+	mock_store_write(BACK "/online", "1");
+	mock_store_write(BACK "/type", "%s", type);
+	mock_store_write(BACK "/params", "%s", params);
+	mock_store_write(BACK "/mode", "w");
+	mock_store_write(BACK "/state", "1");
+}
+
+static void attach_mem(void)
+{
+	attach("mem", "1048576", FRONT);
+}
+
+static void offer(void)
+{
+	mock_store_write(FRONT "/ring-ref", "%u", front.ring_ref);
+	mock_store_write(FRONT "/event-channel", "%u", front.port);
+	mock_store_write(FRONT "/protocol", "x86_64-abi");
+	mock_store_write(FRONT "/state", "3");
+}
+
+static void connect_front(void)
+{
+	CU_ASSERT_FATAL(becomes(XenbusStateInitWait));
+	offer();
+	CU_ASSERT_FATAL(becomes(XenbusStateConnected));
+	mock_store_write(FRONT "/state", "4");
+}
+
+/* One request by the rules: publish, notify if asked for, sleep until the answer. Its status,
+ * or 99. */
+static int16_t ask(uint8_t operation, uint64_t sector, unsigned page, unsigned count)
+{
+	struct blkif_x86_64_response response;
+
+	front_put(&front, front_request(&front, operation, sector, sector, page, count));
+	if (pvr_ring_publish_notify(&front.ring))
+		mock_port_send(front.port);
+	for (unsigned i = 0; i < 5 && pvr_ring_final_check(&front.ring) == 0; i++)
+		mock_port_events(front.port, 1000);
+	if (pvr_ring_pending(&front.ring) <= 0)
+		return 99;
+	front_response_take(&front.ring, &response);
+	return response.id == sector ? response.status : 98;
+}
+
+static void write_and_read(void)
+{
+	memset(mock_page(FRONT_DATA), 0x3c, 4096);
+	memset(mock_page(FRONT_DATA + 1), 0, 4096);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_WRITE, 64, 0, 1), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_FLUSH_DISKCACHE, 0, 0, 0), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_READ, 64, 1, 1), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(((uint8_t *)mock_page(FRONT_DATA + 1))[4095], 0x3c);
+}
+
+/* ---- life
+ * ----------------------------------------------------------------------------------------- */
+
+static void connect_use_close(void)
+{
+	start();
+	attach_mem();
+	connect_front();
+	CU_ASSERT(node_is(BACK "/sectors", "2048"));
+	CU_ASSERT(node_is(BACK "/sector-size", "512"));
+	CU_ASSERT(node_is(BACK "/physical-sector-size", "512"));
+	CU_ASSERT(node_is(BACK "/info", "0"));
+	CU_ASSERT(node_is(BACK "/feature-flush-cache", "1"));
+	CU_ASSERT(node_is(BACK "/hotplug-status", "connected"));
+	for (unsigned i = 0; i < 100; i++)
+		write_and_read();
+	mock_store_write(FRONT "/state", "5");
+	CU_ASSERT(becomes(XenbusStateClosed));
+	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+	stop();
+}
+
+static void facts_wait_for_connected(void)
+{
+	char value[16];
+
+	start();
+	attach_mem();
+	CU_ASSERT(becomes(XenbusStateInitWait));
+	CU_ASSERT(node_is(BACK "/max-ring-page-order", "4"));
+	CU_ASSERT(mock_store_read(BACK "/sectors", value, sizeof(value)) < 0);
+	stop();
+	CU_ASSERT_EQUAL(state_of(BACK "/state"), XenbusStateClosed);
+}
+
+static void frontend_comes_back(void)
+{
+	start();
+	attach_mem();
+	for (unsigned i = 0; i < 5; i++) {
+		connect_front();
+		write_and_read();
+		mock_store_write(FRONT "/state", "6");
+		CU_ASSERT_FATAL(becomes(XenbusStateClosed));
+		front_init_ring(&front, FRONT_START);
+		mock_store_write(FRONT "/state", "1");
+	}
+	stop();
+}
+
+/* It skips Closed and begins anew at once: the backend lets the old ring go by itself. */
+static void frontend_restarts_without_closing(void)
+{
+	start();
+	attach_mem();
+	connect_front();
+	write_and_read();
+	mock_store_write(FRONT "/state", "1");
+	CU_ASSERT_FATAL(becomes(XenbusStateInitWait));
+	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+	front_init_ring(&front, FRONT_START);
+	connect_front();
+	write_and_read();
+	stop();
+}
+
+static void offline_stays_closed(void)
+{
+	start();
+	attach_mem();
+	connect_front();
+	mock_store_write(BACK "/online", "0");
+	mock_store_write(BACK "/state", "5"); /* as libxl detaches */
+	mock_store_write(FRONT "/state", "6");
+	CU_ASSERT(becomes(XenbusStateClosed));
+	mock_store_write(FRONT "/state", "1");
+	pause_ms(20);
+	CU_ASSERT_EQUAL(state_of(BACK "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+	stop();
+}
+
+/* The directory vanishes under a running device: all is released, and nothing is written there
+ * again. */
+static void vanished_device_is_not_made_again(void)
+{
+	char value[16];
+
+	start();
+	attach_mem();
+	connect_front();
+	write_and_read();
+	mock_store_rm(BACK);
+	for (unsigned i = 0; i < 5000 && mock_host_mapped(); i++)
+		pause_ms(1);
+	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+	pause_ms(20);
+	CU_ASSERT(mock_store_read(BACK "/state", value, sizeof(value)) < 0);
+	front_init_ring(&front, FRONT_START);
+	attach_mem();
+	connect_front();
+	write_and_read();
+	stop();
+}
+
+/* The same seen from one write: no directory, no transaction. */
+static void nodes_are_not_published_into_nothing(void)
+{
+	struct pvr_blkback_node node = {.name = "sectors", .value = "8"};
+	struct pvr_host *host;
+	char value[16];
+
+	mock_host_reset();
+	CU_ASSERT_FATAL(pvr_host_open(NULL, &host) == 0);
+	CU_ASSERT_EQUAL(
+		pvr_blkback_nodes_publish(host, BACK, &node, 1, XenbusStateConnected), -ENOENT);
+	CU_ASSERT(mock_store_read(BACK "/sectors", value, sizeof(value)) < 0);
+	CU_ASSERT(mock_store_read(BACK "/state", value, sizeof(value)) < 0);
+	mock_store_write(BACK "/state", "1");
+	CU_ASSERT_EQUAL(pvr_blkback_nodes_publish(host, BACK, &node, 1, XenbusStateConnected), 0);
+	CU_ASSERT(node_is(BACK "/sectors", "8"));
+	CU_ASSERT(node_is(BACK "/state", "4"));
+	pvr_host_close(host);
+	CU_ASSERT_EQUAL(mock_host_held(), 0);
+}
+
+/* A backend that starts where another died finds Connected everywhere, and waits for a new ring. */
+static void old_ring_of_a_dead_backend_is_not_used(void)
+{
+	start();
+	attach_mem();
+	connect_front();
+	stop();
+	mock_store_write(BACK "/state", "4");
+	stop_fd = eventfd(0, 0);
+	CU_ASSERT_FATAL(pvr_blkback_control_create(NULL, 1, &control) == 0);
+	CU_ASSERT_FATAL(pthread_create(&thread, NULL, run, NULL) == 0);
+	CU_ASSERT(becomes(XenbusStateInitWait));
+	pause_ms(20);
+	CU_ASSERT_EQUAL(state_of(BACK "/state"), XenbusStateInitWait);
+	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+	front_init_ring(&front, FRONT_START);
+	offer();
+	CU_ASSERT(becomes(XenbusStateConnected));
+	write_and_read();
+	stop();
+}
+
+static void bad_disk_is_told_to_the_operator(void)
+{
+	start();
+	attach("file", "/nonexistent/image", FRONT);
+	CU_ASSERT(becomes(XenbusStateClosed));
+	CU_ASSERT(node_is(BACK "/hotplug-status", "error"));
+	CU_ASSERT(node_is(BACK "/hotplug-error",
+		"/nonexistent/image: cannot open: No such file or directory; check the path"));
+	attach_mem(); /* made anew */
+	connect_front();
+	write_and_read();
+	stop();
+}
+
+/* Four pages of ring, 128 slots. */
+static void multi_page_ring(void)
+{
+	start();
+	attach_mem();
+	CU_ASSERT_FATAL(becomes(XenbusStateInitWait));
+	front.ring.entries = front_entries(4 * 4096);
+	CU_ASSERT_EQUAL(front.ring.entries, 128);
+	mock_store_write(FRONT "/ring-page-order", "2");
+	mock_store_write(FRONT "/ring-ref0", "%u", front.ring_ref);
+	mock_store_write(FRONT "/ring-ref1", "%u", mock_grant(FRONT_RING + 1, 0));
+	mock_store_write(FRONT "/ring-ref2", "%u", mock_grant(FRONT_RING + 2, 0));
+	mock_store_write(FRONT "/ring-ref3", "%u", mock_grant(FRONT_RING + 3, 0));
+	mock_store_write(FRONT "/event-channel", "%u", front.port);
+	mock_store_write(FRONT "/state", "3");
+	CU_ASSERT_FATAL(becomes(XenbusStateConnected));
+	for (unsigned i = 0; i < 100; i++)
+		write_and_read();
+	stop();
+}
+
+/* ---- hostile
+ * -------------------------------------------------------------------------------------- */
+
+/* XSA-175: the frontend path leads out of the guest's own tree. */
+static void xsa_175_hostile_frontend_path(void)
+{
+	static const char *const paths[] = {"/local/domain/8/device/vbd/51712",
+		"/local/domain/70/x", "/local/domain/7", "/vm/0", "device/vbd/51712", "",
+		"/local/domain/7//x", "/local/domain/0/backend/vbd/7/51712"};
+
+	start();
+	mock_store_write("/local/domain/8/device/vbd/51712/state", "3");
+	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		attach("mem", "1048576", paths[i]);
+		CU_ASSERT(becomes(XenbusStateClosed));
+		CU_ASSERT(node_is(BACK "/hotplug-status", "error"));
+	}
+	stop();
+}
+
+static void hostile_numbers(void)
+{
+	static const char *const rows[][2] = {
+		{"ring-ref", "4294967296"},
+		{"ring-ref", "-1"},
+		{"ring-ref", ""},
+		{"ring-ref", "8 "},
+		{"ring-ref", "0x8"},
+		{"ring-ref", "99999999999999999999"},
+		{"ring-page-order", "5"},
+		{"ring-page-order", "31"},
+		{"event-channel", "4294967295"},
+		{"event-channel", "60"},
+		{"protocol", "x86_16-abi"},
+		{"protocol", "a name much longer than any"},
+		{"multi-queue-num-queues", "2"},
+	};
+
+	start();
+	attach_mem();
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[128];
+
+		CU_ASSERT_FATAL(becomes(XenbusStateInitWait));
+		mock_store_write(FRONT "/ring-ref", "%u", front.ring_ref);
+		mock_store_write(FRONT "/event-channel", "%u", front.port);
+		snprintf(path, sizeof(path), FRONT "/%s", rows[i][0]);
+		mock_store_write(path, "%s", rows[i][1]);
+		mock_store_write(FRONT "/state", "3");
+		CU_ASSERT(becomes(XenbusStateClosed));
+		CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+		mock_store_rm(path);
+		mock_store_write(FRONT "/state", "1");
+	}
+	CU_ASSERT_FATAL(becomes(XenbusStateInitWait));
+	connect_front();
+	write_and_read();
+	stop();
+}
+
+/* A runaway index ends this connection with an error node; a new one works. */
+static void overflow_ends_the_connection(void)
+{
+	char value[128];
+
+	start();
+	attach_mem();
+	connect_front();
+	write_and_read();
+	atomic_store(&front.shared->req_prod, front.ring.prod + 1000);
+	mock_port_send(front.port);
+	CU_ASSERT(becomes(XenbusStateClosed));
+	CU_ASSERT(mock_store_read(BACK "/error", value, sizeof(value)) > 0);
+	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+	front_init_ring(&front, FRONT_START);
+	mock_store_write(FRONT "/state", "1");
+	connect_front();
+	write_and_read();
+	stop();
+}
+
+/* XSA-350: connect and disconnect over and over, never waiting for the backend to finish. */
+static void xsa_350_connect_loop(void)
+{
+	unsigned rng = 1;
+
+	start();
+	attach_mem();
+	for (unsigned i = 0; i < 300; i++) {
+		rng = rng * 1103515245 + 12345;
+		if (i % 3 == 0)
+			offer();
+		else
+			mock_store_write(FRONT "/state", "%u", 1 + (rng >> 16) % 6);
+		mock_port_send(front.port);
+	}
+	mock_store_write(FRONT "/state", "6");
+	pause_ms(50);
+	front_init_ring(&front, FRONT_START);
+	mock_store_write(FRONT "/state", "1");
+	connect_front();
+	write_and_read();
+	stop();
+}
+
+/* XSA-349: state is rewritten as fast as can be; the queue of events stays short and I/O goes on.
+ */
+static void xsa_349_state_flood(void)
+{
+	start();
+	attach_mem();
+	connect_front();
+	for (unsigned i = 0; i < 20000; i++)
+		mock_store_write(FRONT "/state", "4");
+	write_and_read();
+	CU_ASSERT_EQUAL(state_of(BACK "/state"), XenbusStateConnected);
+	stop();
+}
+
+static _Atomic int flooding;
+
+static void *flood(void *opaque)
+{
+	(void)opaque;
+	while (atomic_load(&flooding))
+		mock_port_send(front.port);
+	return NULL;
+}
+
+static uint64_t cpu_ns(pthread_t of)
+{
+	clockid_t clock;
+	struct timespec ts;
+
+	pthread_getcpuclockid(of, &clock);
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* XSA-332: events without requests. The workers' share of the CPU stays small, and requests are
+ * still served. */
+static void xsa_332_event_flood(void)
+{
+	struct timespec a, b;
+	pthread_t flooder;
+	uint64_t flooder_ns, all_ns;
+
+	start();
+	attach_mem();
+	connect_front();
+	write_and_read();
+	atomic_store(&flooding, 1);
+	CU_ASSERT_FATAL(pthread_create(&flooder, NULL, flood, NULL) == 0);
+	flooder_ns = cpu_ns(flooder);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+	pause_ms(300);
+	flooder_ns = cpu_ns(flooder) - flooder_ns;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+	all_ns = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000000u + (uint64_t)b.tv_nsec -
+		 (uint64_t)a.tv_nsec;
+	CU_ASSERT(
+		all_ns - flooder_ns < 100000000); /* a third of one CPU; unpaced it is all of one */
+	write_and_read();
+	atomic_store(&flooding, 0);
+	pthread_join(flooder, NULL);
+	stop();
+}
+
+PVR_SUITE(blkback_device, CASE(connect_use_close), CASE(facts_wait_for_connected),
+	CASE(frontend_comes_back), CASE(frontend_restarts_without_closing),
+	CASE(offline_stays_closed), CASE(vanished_device_is_not_made_again),
+	CASE(nodes_are_not_published_into_nothing), CASE(old_ring_of_a_dead_backend_is_not_used),
+	CASE(bad_disk_is_told_to_the_operator), CASE(multi_page_ring),
+	CASE(xsa_175_hostile_frontend_path), CASE(hostile_numbers),
+	CASE(overflow_ends_the_connection), CASE(xsa_350_connect_loop), CASE(xsa_349_state_flood),
+	CASE(xsa_332_event_flood))
