@@ -117,7 +117,7 @@ static uint32_t client_number(struct hv *hv)
 	return hv->last_client;
 }
 
-static int client_new(struct hv *hv, int fd)
+int hv_client_new(struct hv *hv, int fd)
 {
 	struct ucred who;
 	socklen_t length = sizeof(who);
@@ -163,7 +163,7 @@ void hv_client_accept(struct hv_source *source, uint32_t events)
 	}
 	if (fd < 0)
 		return;
-	int err = client_new(hv, fd);
+	int err = hv_client_new(hv, fd);
 
 	if (err) {
 		hv_log("a client was turned away: %s", strerror(-err));

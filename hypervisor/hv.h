@@ -151,6 +151,11 @@ struct hv_reply {
 	uint8_t *data; /* room for PVR_HV_DATA_MAX bytes, aligned for anything */
 };
 
+/* core.c: NULL when there is no memory; 0 or a negative errno; everything. */
+struct hv *hv_core_new(const struct pvr_hv_config *config);
+int hv_core_open(struct hv *hv);
+void hv_core_free(struct hv *hv);
+
 /* loop.c */
 int hv_source_add(struct hv *hv, struct hv_source *source, int fd, uint32_t events);
 void hv_source_arm(struct hv *hv, struct hv_source *source, uint32_t events);
@@ -175,6 +180,8 @@ int hv_confine(void);
 int hv_memory_new(const char *name, uint64_t bytes);
 
 /* client.c */
+/* Take the connection `fd` over; on error it stays the caller's. */
+int hv_client_new(struct hv *hv, int fd);
 void hv_client_accept(struct hv_source *source, uint32_t events);
 void hv_client_drop(struct hv_client *client);
 /* The same, and its process is killed. */
