@@ -235,6 +235,48 @@ static void guest_memory(int fd)
 	pvr_process_detach();
 }
 
+/* The calls that go to the daemon with an argument which is more than one structure. */
+static void guest_tables(int fd)
+{
+	xen_pfn_t frames[64] = {0};
+	struct gnttab_setup_table setup = {.dom = DOMID_SELF, .nr_frames = 4, .frame_list = frames};
+	struct gnttab_copy copies[2000];
+
+	attach();
+	CHECK(pvr_port_hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table,
+		      (unsigned long)&setup, 1) == 0);
+	CHECK(setup.status == GNTST_okay && setup.frame_list == frames);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK(frames[i] == PVR_HV_FRAME_GRANT + i);
+	CHECK(!frames[4]);
+	setup.nr_frames = 1u << 20;
+	CHECK(pvr_port_hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table,
+		      (unsigned long)&setup, 1) == 0);
+	CHECK(setup.status == GNTST_general_error);
+
+	/* More copies than fit a message: all are done, each has its status. */
+	char *page = pvr_port_pages_alloc(2);
+
+	for (unsigned i = 0; i < 2000; i++) {
+		copies[i] = (struct gnttab_copy){.len = 2, .status = 77};
+		copies[i].source.domid = copies[i].dest.domid = DOMID_SELF;
+		copies[i].source.u.gmfn = pvr_port_gfn(page);
+		copies[i].dest.u.gmfn = pvr_port_gfn(page) + 1;
+		copies[i].source.offset = copies[i].dest.offset = (uint16_t)(2 * i);
+	}
+	copies[1500].len = 4097;
+	memset(page, 'x', PVR_PAGE_SIZE);
+	CHECK(pvr_port_hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (unsigned long)copies,
+		      2000) == 0);
+	for (unsigned i = 0; i < 2000; i++)
+		CHECK(copies[i].status == (i == 1500 ? GNTST_bad_copy_arg : GNTST_okay));
+	for (unsigned i = 0; i < 4000; i++)
+		CHECK(page[PVR_PAGE_SIZE + i] == (i / 2 == 1500 ? 0 : 'x'));
+	CHECK(pvr_port_hypercall(__HYPERVISOR_grant_table_op, 999, 0, 1) == -ENOSYS);
+	say(fd, 0);
+	pvr_process_detach();
+}
+
 static void guest_grants(int fd)
 {
 	grant_ref_t refs[PAGES];
@@ -333,6 +375,36 @@ static void guest_events(int fd)
 	for (int i = 0; i < 500 && fired == settled; i++)
 		usleep(1000);
 	CHECK(fired == settled + 1);
+
+	/* Two ports at once, one of which we ring ourselves. */
+	struct evtchn_bind_ipi ipi = {.vcpu = 0};
+
+	CHECK(pvr_port_hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi,
+		      (unsigned long)&ipi, 0) == 0);
+	pvr_evtchn_mask((evtchn_port_t)port);
+	pvr_evtchn_wait((evtchn_port_t)port, 1);
+
+	evtchn_port_t both[2] = {(evtchn_port_t)port, ipi.port};
+	struct sched_poll poll_both = {.ports = both, .nr_ports = 2};
+
+	CHECK(pvr_evtchn_notify(ipi.port) == 0);
+	for (int i = 0; i < 2 && !pvr_evtchn_clear(ipi.port); i++) {
+		pvr_evtchn_clear((evtchn_port_t)port);
+		poll_both.timeout = pvr_port_now_ns() + 5 * SECOND;
+		CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll,
+			      (unsigned long)&poll_both, 0) == 0);
+		CHECK(pvr_port_now_ns() < poll_both.timeout);
+	}
+	poll_both.nr_ports = 129;
+	CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)&poll_both,
+		      0) == -EINVAL);
+	pvr_evtchn_close(ipi.port);
+	poll_both.ports = &both[1];
+	poll_both.nr_ports = 1;
+	CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)&poll_both,
+		      0) == -EINVAL);
+	/* Upcalls have run which this thread has not slept for. */
+	CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_block, 0, 0) == 0);
 
 	pvr_evtchn_close((evtchn_port_t)port);
 	CHECK(pvr_evtchn_notify((evtchn_port_t)port) == -EINVAL);
@@ -774,6 +846,10 @@ int main(void)
 	if (!failures) {
 		struct child guest = spawn(guest_memory);
 
+		hear(guest.fd);
+		child_end(&guest);
+		domain_wait(PVR_HV_DOWN, 0);
+		guest = spawn(guest_tables);
 		hear(guest.fd);
 		child_end(&guest);
 		domain_wait(PVR_HV_DOWN, 0);
