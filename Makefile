@@ -82,9 +82,9 @@ test-unit: $(BUILD)/tests/unit
 	$(BUILD)/tests/unit
 
 # ---- the ports against the real daemon; tests/e2e/t_ports.sh runs it ---------------------------------
-$(BUILD)/tests/ports: $(BUILD)/obj/tests/e2e/ports_test.o $(LIBS)
+$(BUILD)/tests/ports: $(call obj,tests/e2e) $(LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
+	$(CC) $(CFLAGS) $(call obj,tests/e2e) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
 
 # ---- the README's two commands -----------------------------------------------------------------------
 demo:
