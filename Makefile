@@ -124,6 +124,7 @@ test-freestanding:
 
 # ---- fuzzers: each names its sources; a run takes FUZZ_SECONDS and keeps its corpus under build/ ------
 FUZZ_SRC_xenstored := $(call src,hypervisor/store)
+FUZZ_SRC_hypercall := $(filter-out %/main.c %/confine.c,$(call src,hypervisor hypervisor/store))
 FUZZ_SRC_blkif := blkback/request.c
 FUZZ_SECONDS ?= 20
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
