@@ -53,7 +53,9 @@ static struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
 		io = pvr_blkback_engine_reap(engine);
 		if (io)
 			return io;
-		poll(&fd, 1, 10);
+		/* A sleeper that is not woken is as bad as a lost completion. */
+		if (poll(&fd, 1, 5000) == 0)
+			return NULL;
 	}
 	return NULL;
 }
