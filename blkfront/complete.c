@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers of the backend: each is copied once, and believed only as far as our own shadow of the request
- * bears it out. The first one that does not fit is the last one looked at.
+ * Answers of the backend: each is copied once, and believed only as far as our own shadow of the
+ * request bears it out. The first one that does not fit is the last one looked at.
  */
 #include "internal.h"
 #include "../rings/text.h"
 
 #include <errno.h>
 
-static void log_wrong(const struct pvr_blkfront *disk, const char *what, const char *more, uint64_t number)
+static void log_wrong(
+	const struct pvr_blkfront *disk, const char *what, const char *more, uint64_t number)
 {
 	char line[160];
 	struct pvr_text text;
@@ -31,7 +32,9 @@ static const char *wrong(const struct blkfront_queue *queue, const struct blkif_
 	if (answer->id >= queue->ring.entries)
 		return "answer to an id out of range: ";
 	shadow = &queue->shadow[answer->id];
-	/* In flight is what the backend could have seen: a request queued but not published is not. */
+	/*
+	 * In flight is what the backend could have seen: a request queued but not published is not.
+	 */
 	if (!shadow->request || (int32_t)(queue->ring.published - shadow->at) <= 0)
 		return "answer to an id not in flight: ";
 	if (answer->operation != shadow->op)
@@ -65,7 +68,9 @@ static void count(struct pvr_blkfront *disk, const struct pvr_blk_request *reque
 		disk->stats.sectors_written += bytes / 512;
 }
 
-/* The request is over: free its slot, then tell its owner, who may take the slot for the next one. */
+/*
+ * The request is over: free its slot, then tell its owner, who may take the slot for the next one.
+ */
 static void finish(struct pvr_blkfront *disk, struct blkfront_queue *queue, uint32_t id, int error)
 {
 	struct blkfront_shadow *shadow = &queue->shadow[id];
@@ -80,7 +85,10 @@ static void finish(struct pvr_blkfront *disk, struct blkfront_queue *queue, uint
 	request->done(request, error);
 }
 
-/* Take back the request's pages; -EBUSY when the backend keeps one beyond the deadline (0: no patience). */
+/*
+ * Take back the request's pages; -EBUSY when the backend keeps one beyond the deadline (0: no
+ * patience).
+ */
 static int end_grants(struct blkfront_shadow *shadow, uint64_t deadline_ns)
 {
 	int r = 0;
@@ -92,7 +100,9 @@ static int end_grants(struct blkfront_shadow *shadow, uint64_t deadline_ns)
 	return r;
 }
 
-/* Of a request whose pages could not be taken back: give up those references that are still in use. */
+/*
+ * Of a request whose pages could not be taken back: give up those references that are still in use.
+ */
 static void leak_grants(struct pvr_blkfront *disk, struct blkfront_shadow *shadow)
 {
 	for (uint32_t i = 0; i < shadow->granted; i++)
@@ -141,7 +151,8 @@ int blkfront_queue_poll(struct pvr_blkfront *disk, struct blkfront_queue *queue)
 		const char *what;
 
 		if (pending < 0)
-			fail(disk, "more answers than requests", ", beyond index ", queue->ring.cons);
+			fail(disk, "more answers than requests", ", beyond index ",
+				queue->ring.cons);
 		if (pending <= 0)
 			break;
 		blkif_response_take(&queue->ring, &answer);
@@ -151,7 +162,8 @@ int blkfront_queue_poll(struct pvr_blkfront *disk, struct blkfront_queue *queue)
 			break;
 		}
 		if (end_grants(&queue->shadow[answer.id], 0)) {
-			fail(disk, "backend keeps pages of a request it answered", ", id ", answer.id);
+			fail(disk, "backend keeps pages of a request it answered", ", id ",
+				answer.id);
 			break;
 		}
 		disk->stats.responses++;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The handshake of a disk: to Connected, and back to Closed. Nodes and states: Xen's public io/blkif.h. */
+/*
+ * The handshake of a disk: to Connected, and back to Closed. Nodes and states: Xen's public
+ * io/blkif.h.
+ */
 #include "internal.h"
 #include "../rings/text.h"
 
@@ -25,8 +28,9 @@ static int become(struct pvr_blkfront *disk, enum xenbus_state state)
 }
 
 /*
- * Until the backend is in InitWait. One that is still in the middle of something, left there by an earlier
- * owner of the device, lets go of it when it sees Closed, and comes to InitWait when it then sees Initialising.
+ * Until the backend is in InitWait. One that is still in the middle of something, left there by an
+ * earlier owner of the device, lets go of it when it sees Closed, and comes to InitWait when it
+ * then sees Initialising.
  */
 static int await_backend_ready(struct pvr_blkfront *disk, uint64_t deadline_ns)
 {
@@ -126,7 +130,10 @@ static int senseless(struct pvr_blkfront *disk, const char *name, const char *va
 	return -EPROTO;
 }
 
-/* A number the backend publishes, within bounds and, when `units` is given, a multiple of it (a power of two). */
+/*
+ * A number the backend publishes, within bounds and, when `units` is given, a multiple of it (a
+ * power of two).
+ */
 struct fact {
 	const char *name;
 	uint64_t least, most;
@@ -135,7 +142,8 @@ struct fact {
 	int required;
 };
 
-static int read_fact(struct pvr_blkfront *disk, const struct fact *fact, uint64_t otherwise, uint64_t *number)
+static int read_fact(
+	struct pvr_blkfront *disk, const struct fact *fact, uint64_t otherwise, uint64_t *number)
 {
 	char text[PVR_U64_TEXT] = "";
 	int r = pvr_xenbus_backend_read(&disk->bus, fact->name, text, sizeof(text));
@@ -157,11 +165,11 @@ static int read_fact(struct pvr_blkfront *disk, const struct fact *fact, uint64_
 
 static int read_facts(struct pvr_blkfront *disk)
 {
-	const struct fact sector_size = { "sector-size", 512, PVR_PAGE_SIZE, 0, 1, 0 };
-	struct fact sectors = { "sectors", 0, SECTORS_MAX, 1, 0, 1 };
-	struct fact physical = { "physical-sector-size", 512, 1u << 31, 0, 1, 0 };
-	const struct fact bits = { "info", 0, UINT32_MAX, 0, 0, 0 };
-	const struct fact flush = { "feature-flush-cache", 0, UINT32_MAX, 0, 0, 0 };
+	const struct fact sector_size = {"sector-size", 512, PVR_PAGE_SIZE, 0, 1, 0};
+	struct fact sectors = {"sectors", 0, SECTORS_MAX, 1, 0, 1};
+	struct fact physical = {"physical-sector-size", 512, 1u << 31, 0, 1, 0};
+	const struct fact bits = {"info", 0, UINT32_MAX, 0, 0, 0};
+	const struct fact flush = {"feature-flush-cache", 0, UINT32_MAX, 0, 0, 0};
 	uint64_t number;
 	int r = read_fact(disk, &sector_size, 512, &number);
 
@@ -219,7 +227,8 @@ static int connect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 }
 
 /* Sleep until the backend has seen that we are closing, or closed, or is no more. */
-static void await_backend_past(struct pvr_blkfront *disk, enum xenbus_state ours, uint64_t deadline_ns)
+static void await_backend_past(
+	struct pvr_blkfront *disk, enum xenbus_state ours, uint64_t deadline_ns)
 {
 	if (pvr_xenbus_switch(&disk->bus, 0, ours))
 		return;
@@ -238,7 +247,9 @@ static void await_backend_past(struct pvr_blkfront *disk, enum xenbus_state ours
 
 static void disconnect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 {
-	/* Closed already when the backend went first; what stands there now may be its successor. */
+	/*
+	 * Closed already when the backend went first; what stands there now may be its successor.
+	 */
 	if (disk->bus.state != XenbusStateClosed) {
 		await_backend_past(disk, XenbusStateClosing, deadline_ns);
 		await_backend_past(disk, XenbusStateClosed, deadline_ns);

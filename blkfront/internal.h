@@ -2,9 +2,9 @@
 /*
  * The block frontend's own structures.
  *
- * A disk has queues; a queue has a ring, an event channel, and one shadow for each slot of the ring: what
- * the backend must not be asked to remember for us. Everything a request needs is there before the first one
- * (grant references too), so that the data path neither locks nor allocates.
+ * A disk has queues; a queue has a ring, an event channel, and one shadow for each slot of the
+ * ring: what the backend must not be asked to remember for us. Everything a request needs is there
+ * before the first one (grant references too), so that the data path neither locks nor allocates.
  */
 #ifndef PVR_BLKFRONT_INTERNAL_H
 #define PVR_BLKFRONT_INTERNAL_H
@@ -37,7 +37,7 @@ struct blkfront_shadow {
 	uint32_t at;                     /* ring index the request was put at */
 	uint16_t next;                   /* in the free list */
 	uint8_t op;
-	uint8_t granted;                 /* of grants, how many are in use */
+	uint8_t granted; /* of grants, how many are in use */
 };
 
 struct blkfront_queue {
@@ -50,7 +50,7 @@ struct blkfront_queue {
 	struct blkfront_shadow *shadow; /* ring.entries of them, then their grants */
 	unsigned shadow_pages;
 	uint32_t grants_count;
-	uint16_t free;                  /* head of the free list */
+	uint16_t free; /* head of the free list */
 	uint32_t inflight;
 
 	uint64_t spin_ns; /* how long to poll before sleeping, as it has paid lately */
@@ -58,7 +58,7 @@ struct blkfront_queue {
 
 enum blkfront_life {
 	BLKFRONT_LIVE,
-	BLKFRONT_LEAVING, /* the backend closes: what is in flight may still be answered, nothing is added */
+	BLKFRONT_LEAVING, /* the backend closes: it may still answer, nothing is added */
 	BLKFRONT_DEAD,
 };
 
@@ -82,7 +82,8 @@ struct pvr_blkfront {
 
 /* connect.c, queue.c */
 int blkfront_queue_make(struct pvr_blkfront *disk, struct blkfront_queue *queue);
-void blkfront_queue_free(struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns);
+void blkfront_queue_free(
+	struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns);
 
 /* Take a page's grant back, waiting until the deadline for a peer that still maps it; -EBUSY. */
 int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns);
@@ -90,16 +91,22 @@ int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns);
 /* complete.c: take what the ring holds and call `done`; how many. A wrong answer kills the disk. */
 int blkfront_queue_poll(struct pvr_blkfront *disk, struct blkfront_queue *queue);
 
-/* complete.c: the disk is dead. Everything in flight ends with `error`, or -EBUSY where pages are lost. */
+/*
+ * complete.c: the disk is dead. Everything in flight ends with `error`, or -EBUSY where pages are
+ * lost.
+ */
 void blkfront_kill(struct pvr_blkfront *disk, int error);
 
-/* state.c: act on what the backend's state has become since the last time; cheap when it did not change. */
+/*
+ * state.c: act on what the backend's state has become since the last time; cheap when it did not
+ * change.
+ */
 void blkfront_check_backend(struct pvr_blkfront *disk);
 
 /*
- * wait.c: pvr_blkfront_wait in steps, for blocking use, where the disk is not owned while sleeping. `spin`
- * and `sleep` touch nothing that another thread's submit writes; `arm` needs the disk. arm returns nonzero when
- * there is something to do already.
+ * wait.c: pvr_blkfront_wait in steps, for blocking use, where the disk is not owned while sleeping.
+ * `spin` and `sleep` touch nothing that another thread's submit writes; `arm` needs the disk. arm
+ * returns nonzero when there is something to do already.
  */
 int blkfront_spin(struct blkfront_queue *queue, uint32_t cons, uint64_t deadline_ns);
 int blkfront_arm(struct pvr_blkfront *disk);

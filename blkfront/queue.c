@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue of a disk: its ring pages, event channel, shadows and grant references, made and taken down. */
+/*
+ * A queue of a disk: its ring pages, event channel, shadows and grant references, made and taken
+ * down.
+ */
 #include "internal.h"
 
 #include <errno.h>
@@ -76,7 +79,8 @@ int blkfront_queue_make(struct pvr_blkfront *disk, struct blkfront_queue *queue)
 }
 
 /* Also for one that is half made. Pages the backend keeps mapped are lost, with the references. */
-void blkfront_queue_free(struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns)
+void blkfront_queue_free(
+	struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns)
 {
 	unsigned kept = 0;
 
@@ -102,5 +106,5 @@ void blkfront_queue_free(struct pvr_blkfront *disk, struct blkfront_queue *queue
 	}
 	if (queue->shadow)
 		pvr_port_pages_free(queue->shadow, queue->shadow_pages);
-	*queue = (struct blkfront_queue){ 0 };
+	*queue = (struct blkfront_queue){0};
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* Bytes of the request's segments, or -EINVAL. */
-static int64_t segments_bytes(const struct pvr_blkfront *disk, const struct pvr_blk_request *request)
+static int64_t segments_bytes(
+	const struct pvr_blkfront *disk, const struct pvr_blk_request *request)
 {
 	int64_t bytes = 0;
 
@@ -59,7 +60,8 @@ static int check(const struct pvr_blkfront *disk, const struct pvr_blk_request *
 }
 
 /* A free slot is there, and nothing can fail any more. */
-static void put(struct pvr_blkfront *disk, struct blkfront_queue *queue, struct pvr_blk_request *request)
+static void put(
+	struct pvr_blkfront *disk, struct blkfront_queue *queue, struct pvr_blk_request *request)
 {
 	uint16_t id = queue->free;
 	struct blkfront_shadow *shadow = &queue->shadow[id];
@@ -73,7 +75,8 @@ static void put(struct pvr_blkfront *disk, struct blkfront_queue *queue, struct 
 	wire.sector_number = request->op == BLKIF_OP_FLUSH_DISKCACHE ? 0 : request->sector;
 	for (uint32_t i = 0; i < request->segments_count; i++) {
 		const struct pvr_blk_segment *segment = &request->segments[i];
-		uint32_t first = (uint32_t)((uintptr_t)segment->address & (PVR_PAGE_SIZE - 1)) / 512;
+		uint32_t first =
+			(uint32_t)((uintptr_t)segment->address & (PVR_PAGE_SIZE - 1)) / 512;
 
 		pvr_grant_access(shadow->grants[i], disk->bus.backend_id,
 			pvr_port_gfn(segment->address), request->op == BLKIF_OP_WRITE);

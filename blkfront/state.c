@@ -4,7 +4,10 @@
 
 #include <errno.h>
 
-/* Answer everything that was answered, end the rest, and let the backend know that we are done with it. */
+/*
+ * Answer everything that was answered, end the rest, and let the backend know that we are done with
+ * it.
+ */
 static void leave(struct pvr_blkfront *disk)
 {
 	blkfront_queue_poll(disk, &disk->queue[0]);

@@ -2,9 +2,9 @@
 /*
  * Blocking I/O for any number of threads, on top of the asynchronous interface.
  *
- * The mutex owns the disk. Of the threads that wait, one leads: it polls for everybody, and sleeps on the
- * event channel with the mutex released. The others follow: each sleeps on a word of its own call. When the
- * leader's own call is over it hands over to the first in line.
+ * The mutex owns the disk. Of the threads that wait, one leads: it polls for everybody, and sleeps
+ * on the event channel with the mutex released. The others follow: each sleeps on a word of its own
+ * call. When the leader's own call is over it hands over to the first in line.
  */
 #include "internal.h"
 
@@ -25,10 +25,10 @@ struct sync_call {
 	_Atomic uint32_t word; /* goes up when the call is over, or to be the next leader */
 	uint8_t op;
 	int error;
-	int started;           /* a flush is one request without data */
+	int started; /* a flush is one request without data */
 	unsigned inflight;
 	uint64_t sector;
-	uint8_t *buffer;       /* what has not been submitted */
+	uint8_t *buffer; /* what has not been submitted */
 	size_t bytes;
 	struct piece pieces[PIECES];
 };
@@ -63,8 +63,8 @@ _Static_assert(offsetof(struct piece, request) == 0, "piece_done finds the piece
 /* Cut the next request off the call's buffer: up to a page a segment. */
 static void cut(struct pvr_blkfront *disk, struct sync_call *call, struct piece *piece)
 {
-	uint32_t most = disk->info.max_segments < PIECE_SEGMENTS ? disk->info.max_segments
-								 : PIECE_SEGMENTS;
+	uint32_t most =
+		disk->info.max_segments < PIECE_SEGMENTS ? disk->info.max_segments : PIECE_SEGMENTS;
 	uint8_t *at = call->buffer;
 	size_t left = call->bytes;
 	uint32_t n = 0, rest;
@@ -73,7 +73,7 @@ static void cut(struct pvr_blkfront *disk, struct sync_call *call, struct piece 
 		size_t room = PVR_PAGE_SIZE - ((uintptr_t)at & (PVR_PAGE_SIZE - 1));
 		size_t length = left < room ? left : room;
 
-		piece->segments[n] = (struct pvr_blk_segment){ at, (uint32_t)length };
+		piece->segments[n] = (struct pvr_blk_segment){at, (uint32_t)length};
 		at += length;
 		left -= length;
 	}
@@ -85,12 +85,12 @@ static void cut(struct pvr_blkfront *disk, struct sync_call *call, struct piece 
 		else
 			piece->segments[n - 1].length -= rest;
 	}
-	piece->request = (struct pvr_blk_request){ .op = call->op,
+	piece->request = (struct pvr_blk_request){.op = call->op,
 		.segments_count = n,
 		.sector = call->sector,
 		.segments = piece->segments,
 		.done = piece_done,
-		.user = call };
+		.user = call};
 }
 
 static size_t piece_bytes(const struct piece *piece)
@@ -144,7 +144,10 @@ static void fill_all(struct pvr_blkfront *disk)
 	pvr_blkfront_kick(disk);
 }
 
-/* Sleep for all; the disk is not ours meanwhile, so only what `arm` has left for us to look at is looked at. */
+/*
+ * Sleep for all; the disk is not ours meanwhile, so only what `arm` has left for us to look at is
+ * looked at.
+ */
 static void lead_sleep(struct pvr_blkfront *disk)
 {
 	struct blkfront_queue *queue = &disk->queue[0];
@@ -210,7 +213,7 @@ static void leave(struct pvr_blkfront *disk, struct sync_call *call)
 
 static int run(struct pvr_blkfront *disk, uint8_t op, uint64_t sector, void *buffer, size_t bytes)
 {
-	struct sync_call call = { .op = op, .sector = sector, .buffer = buffer, .bytes = bytes };
+	struct sync_call call = {.op = op, .sector = sector, .buffer = buffer, .bytes = bytes};
 
 	pvr_mutex_lock(&disk->mutex);
 	enter(disk, &call);
@@ -228,7 +231,8 @@ static int run(struct pvr_blkfront *disk, uint8_t op, uint64_t sector, void *buf
 }
 
 /* Nothing to move is no request, but the disk must be there. */
-static int run_data(struct pvr_blkfront *disk, uint8_t op, uint64_t sector, void *buffer, size_t bytes)
+static int run_data(
+	struct pvr_blkfront *disk, uint8_t op, uint64_t sector, void *buffer, size_t bytes)
 {
 	if (!bytes)
 		return 0;

@@ -2,8 +2,9 @@
 /*
  * Waiting for the ring: poll it for a moment, then sleep on the event channel.
  *
- * The moment adapts as the kernel's halt polling does: a wait that ended soon after the sleep began would have
- * been spared it by polling longer; one that ended late would not. An idle disk ends up with none.
+ * The moment adapts as the kernel's halt polling does: a wait that ended soon after the sleep began
+ * would have been spared it by polling longer; one that ended late would not. An idle disk ends up
+ * with none.
  */
 #include "internal.h"
 
@@ -59,7 +60,8 @@ int blkfront_arm(struct pvr_blkfront *disk)
 	if (disk->life == BLKFRONT_DEAD || pvr_ring_final_check(&disk->queue[0].ring))
 		return 1;
 	pvr_store_pump();
-	return atomic_load_explicit(&disk->bus.watch.fired, memory_order_acquire) != disk->watch_seen;
+	return atomic_load_explicit(&disk->bus.watch.fired, memory_order_acquire) !=
+	       disk->watch_seen;
 }
 
 int blkfront_sleep(struct blkfront_queue *queue, uint64_t deadline_ns)
@@ -69,8 +71,12 @@ int blkfront_sleep(struct blkfront_queue *queue, uint64_t deadline_ns)
 	return pvr_evtchn_wait(queue->port, slice < deadline_ns ? slice : deadline_ns);
 }
 
-/* Sleep in slices until there is something to do. A backend that closes has a deadline, which poll looks at. */
-static int sleep_armed(struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns)
+/*
+ * Sleep in slices until there is something to do. A backend that closes has a deadline, which poll
+ * looks at.
+ */
+static int sleep_armed(
+	struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns)
 {
 	while (!blkfront_arm(disk)) {
 		int r = blkfront_sleep(queue, deadline_ns);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels by the two-level ABI: a vCPU's selector word says which words of the pending bitmap to
- * look at, a masked port is skipped. Layout and order: Xen's public xen.h (struct vcpu_info, shared_info).
+ * Event channels by the two-level ABI: a vCPU's selector word says which words of the pending
+ * bitmap to look at, a masked port is skipped. Layout and order: Xen's public xen.h (struct
+ * vcpu_info, shared_info).
  */
 #include <pvring/evtchn.h>
 #include <pvring/xen/sched.h>
@@ -54,7 +55,7 @@ static int event_op(unsigned command, void *arg)
 
 int pvr_evtchn_alloc_unbound(domid_t peer)
 {
-	struct evtchn_alloc_unbound op = { .dom = DOMID_SELF, .remote_dom = peer };
+	struct evtchn_alloc_unbound op = {.dom = DOMID_SELF, .remote_dom = peer};
 	int r = event_op(EVTCHNOP_alloc_unbound, &op);
 
 	return r < 0 ? r : (int)op.port;
@@ -62,7 +63,7 @@ int pvr_evtchn_alloc_unbound(domid_t peer)
 
 int pvr_evtchn_bind_interdomain(domid_t peer, evtchn_port_t remote)
 {
-	struct evtchn_bind_interdomain op = { .remote_dom = peer, .remote_port = remote };
+	struct evtchn_bind_interdomain op = {.remote_dom = peer, .remote_port = remote};
 	int r = event_op(EVTCHNOP_bind_interdomain, &op);
 
 	return r < 0 ? r : (int)op.local_port;
@@ -70,7 +71,7 @@ int pvr_evtchn_bind_interdomain(domid_t peer, evtchn_port_t remote)
 
 int pvr_evtchn_bind_virq(uint32_t virq, uint32_t vcpu)
 {
-	struct evtchn_bind_virq op = { .virq = virq, .vcpu = vcpu };
+	struct evtchn_bind_virq op = {.virq = virq, .vcpu = vcpu};
 	int r = event_op(EVTCHNOP_bind_virq, &op);
 
 	return r < 0 ? r : (int)op.port;
@@ -78,7 +79,7 @@ int pvr_evtchn_bind_virq(uint32_t virq, uint32_t vcpu)
 
 void pvr_evtchn_close(evtchn_port_t port)
 {
-	struct evtchn_close op = { .port = port };
+	struct evtchn_close op = {.port = port};
 
 	/* Masked first: the number may be given out again, and ports come masked. */
 	pvr_evtchn_mask(port);
@@ -92,7 +93,7 @@ int pvr_evtchn_handler_set(evtchn_port_t port, pvr_evtchn_handler run, void *arg
 	if (port >= PORTS)
 		return -EINVAL;
 	pvr_port_lock();
-	handlers[port] = (struct handler){ .run = run, .arg = arg };
+	handlers[port] = (struct handler){.run = run, .arg = arg};
 	pvr_port_unlock();
 	return 0;
 }
@@ -104,22 +105,23 @@ void pvr_evtchn_mask(evtchn_port_t port)
 
 void pvr_evtchn_unmask(evtchn_port_t port)
 {
-	struct evtchn_unmask op = { .port = port };
+	struct evtchn_unmask op = {.port = port};
 
 	event_op(EVTCHNOP_unmask, &op);
 }
 
 int pvr_evtchn_notify(evtchn_port_t port)
 {
-	struct evtchn_send op = { .port = port };
+	struct evtchn_send op = {.port = port};
 	int r = event_op(EVTCHNOP_send, &op);
 
 	return r < 0 ? r : 0;
 }
 
 /*
- * CLEAR, partner: the sender's setting of the bit. Sequentially consistent and before whatever the bit
- * announces is looked at: cleared afterwards, it would wipe out an event that came during the look.
+ * CLEAR, partner: the sender's setting of the bit. Sequentially consistent and before whatever the
+ * bit announces is looked at: cleared afterwards, it would wipe out an event that came during the
+ * look.
  */
 int pvr_evtchn_clear(evtchn_port_t port)
 {
@@ -130,7 +132,7 @@ int pvr_evtchn_clear(evtchn_port_t port)
 
 int pvr_evtchn_wait(evtchn_port_t port, uint64_t deadline_ns)
 {
-	struct sched_poll poll = { .ports = &port, .nr_ports = 1 };
+	struct sched_poll poll = {.ports = &port, .nr_ports = 1};
 	long r;
 
 	if (pvr_evtchn_clear(port))
@@ -148,7 +150,10 @@ int pvr_evtchn_wait(evtchn_port_t port, uint64_t deadline_ns)
 	return pvr_port_now_ns() >= deadline_ns ? -ETIMEDOUT : 0;
 }
 
-/* ---- upcall ---------------------------------------------------------------------------------------- */
+/*
+ * ---- upcall
+ * ----------------------------------------------------------------------------------------
+ */
 
 static void deliver(evtchn_port_t port)
 {
@@ -176,12 +181,12 @@ static void scan_word(unsigned word)
 }
 
 /*
- * UPCALL, partner: the hypervisor, which sets port, selector, upcall_pending in that order. Each is taken
- * back by an exchange before the level below it is looked at; a plain load and store would lose a bit set
- * between the two, and with it the event until the next one.
+ * UPCALL, partner: the hypervisor, which sets port, selector, upcall_pending in that order. Each is
+ * taken back by an exchange before the level below it is looked at; a plain load and store would
+ * lose a bit set between the two, and with it the event until the next one.
  *
- * Another turn is made only when the hypervisor raised upcall_pending again meanwhile, which costs a peer
- * an event each time; what it may send is the hypervisor's to limit.
+ * Another turn is made only when the hypervisor raised upcall_pending again meanwhile, which costs
+ * a peer an event each time; what it may send is the hypervisor's to limit.
  */
 void pvr_upcall(void)
 {

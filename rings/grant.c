@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The grant table of this domain: a stack of free references, and the protocol for changing an entry the
- * hypervisor is looking at (Xen's public grant_table.h, introduction to version 1).
+ * The grant table of this domain: a stack of free references, and the protocol for changing an
+ * entry the hypervisor is looking at (Xen's public grant_table.h, introduction to version 1).
  */
 #include <pvring/grant.h>
 
@@ -13,8 +13,9 @@
 #define ENTRIES_PER_FRAME (PVR_PAGE_SIZE / (uint32_t)sizeof(struct grant_entry_v1))
 
 /*
- * How often pvr_grant_end tries again after the flags changed under it. The hypervisor changes them only
- * when the peer maps or unmaps, so a handful is plenty; a peer that does nothing else gets -EBUSY.
+ * How often pvr_grant_end tries again after the flags changed under it. The hypervisor changes them
+ * only when the peer maps or unmaps, so a handful is plenty; a peer that does nothing else gets
+ * -EBUSY.
  */
 #define END_TRIES 8
 
@@ -80,12 +81,13 @@ void pvr_grant_access(grant_ref_t ref, domid_t peer, uint64_t gfn, int readonly)
 	uint16_t flags = (uint16_t)(GTF_permit_access | (readonly ? GTF_readonly : 0));
 
 	if (gfn > UINT32_MAX)
-		pvr_port_panic("grant: a frame number beyond 32 bits does not fit a version 1 entry");
+		pvr_port_panic(
+			"grant: a frame number beyond 32 bits does not fit a version 1 entry");
 	__atomic_store_n(&entry->frame, (uint32_t)gfn, __ATOMIC_RELAXED);
 	__atomic_store_n(&entry->domid, peer, __ATOMIC_RELAXED);
 	/*
-	 * GRANT, partner: the hypervisor reads flags before frame and domid. Without it the peer could map
-	 * whatever frame the entry named before.
+	 * GRANT, partner: the hypervisor reads flags before frame and domid. Without it the peer
+	 * could map whatever frame the entry named before.
 	 */
 	__atomic_store_n(&entry->flags, flags, __ATOMIC_RELEASE);
 }
@@ -96,10 +98,11 @@ int pvr_grant_end(grant_ref_t ref)
 	uint16_t flags = __atomic_load_n(&entry->flags, __ATOMIC_RELAXED);
 
 	/*
-	 * REVOKE, partner: the hypervisor's own compare-exchange that sets GTF_reading and GTF_writing. Test
-	 * and clear are one step: with a test and then a store, the peer could map the page in between and
-	 * keep a mapping of a page that is already used for something else (XSA-396). Sequentially
-	 * consistent, so that nothing the caller does to the page later happens before it.
+	 * REVOKE, partner: the hypervisor's own compare-exchange that sets GTF_reading and
+	 * GTF_writing. Test and clear are one step: with a test and then a store, the peer could
+	 * map the page in between and keep a mapping of a page that is already used for something
+	 * else (XSA-396). Sequentially consistent, so that nothing the caller does to the page
+	 * later happens before it.
 	 */
 	for (int i = 0; i < END_TRIES; i++) {
 		if (flags & (GTF_reading | GTF_writing))

@@ -3,11 +3,11 @@
 #include "internal.h"
 
 /*
- * Whoever finds the mutex held leaves 2 behind, so that the holder knows of a waiter. A waiter takes the
- * mutex as 2 as well: it cannot know whether others wait.
+ * Whoever finds the mutex held leaves 2 behind, so that the holder knows of a waiter. A waiter
+ * takes the mutex as 2 as well: it cannot know whether others wait.
  *
- * LOCK (acquire, on taking) and UNLOCK (release, on giving back) pair: without them the next holder could
- * see the protected data as it was before the last holder's changes.
+ * LOCK (acquire, on taking) and UNLOCK (release, on giving back) pair: without them the next holder
+ * could see the protected data as it was before the last holder's changes.
  */
 int pvr_mutex_trylock(struct pvr_mutex *mutex)
 {

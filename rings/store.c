@@ -2,9 +2,10 @@
 /*
  * The xenstore client: one request at a time over the ring page, and watches that count.
  *
- * Everything that anybody sleeps for here raises one number, client.events: an event from xenstored, a
- * watch that fired, the release of a client others wanted. A waiter reads it, looks at what it waits for,
- * and sleeps while the number is still the one it read; so a change after the look prevents the sleep.
+ * Everything that anybody sleeps for here raises one number, client.events: an event from
+ * xenstored, a watch that fired, the release of a client others wanted. A waiter reads it, looks at
+ * what it waits for, and sleeps while the number is still the one it read; so a change after the
+ * look prevents the sleep.
  */
 #include <pvring/evtchn.h>
 #include <pvring/store.h>
@@ -30,10 +31,10 @@ static struct {
 	struct pvr_store_ring ring;
 	struct pvr_store_watch *watches;
 	uint32_t last_token;
-	int waiting;             /* a request waits for its reply, and this is its id: */
+	int waiting; /* a request waits for its reply, and this is its id: */
 	uint32_t req_id;
-	uint32_t late;           /* replies skipped since the last request */
-	uint32_t have;           /* bytes of the message being received, its header included */
+	uint32_t late; /* replies skipped since the last request */
+	uint32_t have; /* bytes of the message being received, its header included */
 	struct xsd_sockmsg header;
 	char payload[XENSTORE_PAYLOAD_MAX + 1];
 } client;
@@ -45,8 +46,8 @@ struct piece {
 };
 
 /*
- * CHANGE (release), partner: the acquire loads of events before each look. Without them a waiter could
- * read the new number with the old state, and sleep on it.
+ * CHANGE (release), partner: the acquire loads of events before each look. Without them a waiter
+ * could read the new number with the old state, and sleep on it.
  */
 static void changed(void)
 {
@@ -101,7 +102,10 @@ static int broken(const char *what)
 	return -EPROTO;
 }
 
-/* ---- receiving ------------------------------------------------------------------------------------- */
+/*
+ * ---- receiving
+ * -------------------------------------------------------------------------------------
+ */
 
 static void count_event(uint32_t token)
 {
@@ -113,7 +117,10 @@ static void count_event(uint32_t token)
 		}
 }
 
-/* A whole message is there. 1 when it is the reply waited for (which stays in place), 0 when it is done with. */
+/*
+ * A whole message is there. 1 when it is the reply waited for (which stays in place), 0 when it is
+ * done with.
+ */
 static int message_complete(void)
 {
 	uint32_t token;
@@ -152,8 +159,9 @@ static int message_whole(void)
 }
 
 /*
- * Take in what the ring holds, no further than a reply to client.req_id. 1: the reply is there; 0: the ring
- * was empty; -EPROTO. Bounded by what was there at the start: what comes later brings an event.
+ * Take in what the ring holds, no further than a reply to client.req_id. 1: the reply is there; 0:
+ * the ring was empty; -EPROTO. Bounded by what was there at the start: what comes later brings an
+ * event.
  */
 static int receive(void)
 {
@@ -200,7 +208,10 @@ void pvr_store_pump(void)
 	client_unlock();
 }
 
-/* ---- requests -------------------------------------------------------------------------------------- */
+/*
+ * ---- requests
+ * --------------------------------------------------------------------------------------
+ */
 
 /* Make progress in both directions, or sleep until there may be some. 1: the reply is there. */
 static int progress(uint32_t seen, uint64_t deadline)
@@ -247,7 +258,7 @@ static int send(const void *bytes, size_t length, uint64_t deadline)
 static int exchange_locked(uint32_t type, pvr_store_tx tx, const struct piece piece[2])
 {
 	uint64_t deadline = pvr_port_now_ns() + PVR_STORE_TIMEOUT_NS;
-	struct xsd_sockmsg header = { .type = type, .req_id = ++client.req_id, .tx_id = tx };
+	struct xsd_sockmsg header = {.type = type, .req_id = ++client.req_id, .tx_id = tx};
 	int r;
 
 	header.len = (uint32_t)(piece[0].length + piece[1].length);
@@ -268,13 +279,13 @@ static int exchange_locked(uint32_t type, pvr_store_tx tx, const struct piece pi
 }
 
 /*
- * One request and its reply, the reply's payload into reply[size] with a NUL behind it when there is room;
- * its length. No reply wanted: NULL, 0.
+ * One request and its reply, the reply's payload into reply[size] with a NUL behind it when there
+ * is room; its length. No reply wanted: NULL, 0.
  */
-static int exchange(uint32_t type, pvr_store_tx tx, const char *path, struct piece value, char *reply,
-	size_t size)
+static int exchange(uint32_t type, pvr_store_tx tx, const char *path, struct piece value,
+	char *reply, size_t size)
 {
-	struct piece pieces[2] = { { path, pvr_text_length(path) + 1 }, value };
+	struct piece pieces[2] = {{path, pvr_text_length(path) + 1}, value};
 	int r;
 
 	if (pieces[0].length > XENSTORE_PAYLOAD_MAX ||
@@ -292,7 +303,10 @@ static int exchange(uint32_t type, pvr_store_tx tx, const char *path, struct pie
 		if (!r)
 			r = (int)length;
 	}
-	/* What came behind the reply was announced by the same event; nobody else would look for it. */
+	/*
+	 * What came behind the reply was announced by the same event; nobody else would look for
+	 * it.
+	 */
 	receive();
 	client_unlock();
 	return r;
@@ -321,7 +335,7 @@ int pvr_store_read_u64(pvr_store_tx tx, const char *path, uint64_t *value)
 
 int pvr_store_write(pvr_store_tx tx, const char *path, const char *value)
 {
-	struct piece bytes = { value, pvr_text_length(value) };
+	struct piece bytes = {value, pvr_text_length(value)};
 
 	return exchange(XS_WRITE, tx, path, bytes, NULL, 0);
 }
@@ -368,12 +382,15 @@ int pvr_store_tx_end(pvr_store_tx tx, int commit)
 	return exchange(XS_TRANSACTION_END, tx, commit ? "T" : "F", nothing, NULL, 0);
 }
 
-/* ---- watches --------------------------------------------------------------------------------------- */
+/*
+ * ---- watches
+ * ---------------------------------------------------------------------------------------
+ */
 
 static int watch_request(uint32_t type, struct pvr_store_watch *watch)
 {
 	char token[PVR_U64_TEXT];
-	struct piece value = { token, pvr_text_format_u64(watch->token, token) + 1 };
+	struct piece value = {token, pvr_text_format_u64(watch->token, token) + 1};
 
 	return exchange(type, 0, watch->path, value, NULL, 0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The byte streams of the xenstore ring page, guest's side: two rings of 1024 bytes. Indices of ours are
- * kept privately, xenstored's are checked each time. One thread at a time.
+ * The byte streams of the xenstore ring page, guest's side: two rings of 1024 bytes. Indices of
+ * ours are kept privately, xenstored's are checked each time. One thread at a time.
  */
 #ifndef PVR_RINGS_STORE_RING_H
 #define PVR_RINGS_STORE_RING_H

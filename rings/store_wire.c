@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The messages of xenstored, parsed. Pure. Source: Xen's public io/xs_wire.h and docs/misc/xenstore.txt. */
+/*
+ * The messages of xenstored, parsed. Pure. Source: Xen's public io/xs_wire.h and
+ * docs/misc/xenstore.txt.
+ */
 #include "store_wire.h"
 
 #include <errno.h>
@@ -20,7 +23,7 @@ int pvr_store_wire_error(const char *payload, size_t length)
 		char name[12];
 		int number;
 	} errors[] = {
-#define ROW(name) { #name, name },
+#define ROW(name) {#name, name},
 		XSD_ERRORS(ROW)
 #undef ROW
 	};

@@ -15,7 +15,7 @@ size_t pvr_text_length(const char *text)
 
 void pvr_text_init(struct pvr_text *text, char *line, size_t size)
 {
-	*text = (struct pvr_text){ .line = line, .size = size };
+	*text = (struct pvr_text){.line = line, .size = size};
 	line[0] = '\0';
 }
 
@@ -67,8 +67,8 @@ int pvr_text_parse_u64(const char *text, uint64_t *number)
 }
 
 /*
- * Long division by ten in pieces of 16 bits: a 64-bit division is a call into libgcc on 32-bit machines,
- * which a kernel need not have.
+ * Long division by ten in pieces of 16 bits: a 64-bit division is a call into libgcc on 32-bit
+ * machines, which a kernel need not have.
  */
 static unsigned divide_by_ten(uint64_t *number)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text without a libc: decimal numbers, and one bounded line built piece by piece (log lines, xenstore
- * paths). Shared by the frontends, not part of the public interface.
+ * Text without a libc: decimal numbers, and one bounded line built piece by piece (log lines,
+ * xenstore paths). Shared by the frontends, not part of the public interface.
  */
 #ifndef PVR_RINGS_TEXT_H
 #define PVR_RINGS_TEXT_H
@@ -28,7 +28,10 @@ void pvr_text_add_u64(struct pvr_text *text, uint64_t number);
 /* The same for text that came from a peer: what is not printable ASCII becomes '?'. */
 void pvr_text_add_foreign(struct pvr_text *text, const char *more);
 
-/* The whole of text as an unsigned decimal number: 0, or -EINVAL when it is anything else or too large. */
+/*
+ * The whole of text as an unsigned decimal number: 0, or -EINVAL when it is anything else or too
+ * large.
+ */
 int pvr_text_parse_u64(const char *text, uint64_t *number);
 
 /* number in decimal into text[PVR_U64_TEXT]; its length. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each half of a device does next, as a function of both states. Pure: no I/O, no memory of what was
- * before. What the states mean: Xen's public io/xenbus.h; what Linux's halves do with them was the guide
- * where the header leaves it open.
+ * What each half of a device does next, as a function of both states. Pure: no I/O, no memory of
+ * what was before. What the states mean: Xen's public io/xenbus.h; what Linux's halves do with them
+ * was the guide where the header leaves it open.
  */
 #include <pvring/xenbus.h>
 
@@ -131,7 +131,8 @@ static enum pvr_xenbus_action back_up(enum phase front)
 	}
 }
 
-enum pvr_xenbus_action pvr_xenbus_back_next(enum xenbus_state self, enum xenbus_state front, int online)
+enum pvr_xenbus_action pvr_xenbus_back_next(
+	enum xenbus_state self, enum xenbus_state front, int online)
 {
 	enum phase theirs = phase_of(front);
 
@@ -142,7 +143,10 @@ enum pvr_xenbus_action pvr_xenbus_back_next(enum xenbus_state self, enum xenbus_
 	case OFFERED:
 		return back_ready(theirs, online);
 	case UP:
-		/* Taking the device offline starts with Closing in our own state, not with `online`. */
+		/*
+		 * Taking the device offline starts with Closing in our own state, not with
+		 * `online`.
+		 */
 		return back_up(theirs);
 	case CLOSING:
 		return theirs == OFFERED || theirs == UP ? PVR_XENBUS_NONE : PVR_XENBUS_CLOSE;
@@ -156,8 +160,8 @@ enum pvr_xenbus_action pvr_xenbus_back_next(enum xenbus_state self, enum xenbus_
 
 const char *pvr_xenbus_state_name(unsigned state)
 {
-	static const char names[][16] = { "Unknown", "Initialising", "InitWait", "Initialised",
-		"Connected", "Closing", "Closed", "Reconfiguring", "Reconfigured" };
+	static const char names[][16] = {"Unknown", "Initialising", "InitWait", "Initialised",
+		"Connected", "Closing", "Closed", "Reconfiguring", "Reconfigured"};
 
 	return names[state < sizeof(names) / sizeof(names[0]) ? state : 0];
 }

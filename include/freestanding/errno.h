@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For a kernel without a libc (-nostdinc -Iinclude/freestanding): the error numbers the library uses,
- * numbered as Xen's public errno.h and Linux have them.
+ * For a kernel without a libc (-nostdinc -Iinclude/freestanding): the error numbers the library
+ * uses, numbered as Xen's public errno.h and Linux have them.
  */
 #ifndef PVR_FREESTANDING_ERRNO_H
 #define PVR_FREESTANDING_ERRNO_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For a kernel without a libc (-nostdinc -Iinclude/freestanding): the four functions the library, and
- * the compiler on its own account, expect the kernel to have.
+ * For a kernel without a libc (-nostdinc -Iinclude/freestanding): the four functions the library,
+ * and the compiler on its own account, expect the kernel to have.
  */
 #ifndef PVR_FREESTANDING_STRING_H
 #define PVR_FREESTANDING_STRING_H

@@ -82,7 +82,10 @@ struct pvr_boot *mock_boot(void)
 	return &m.boot;
 }
 
-/* ---- pages ----------------------------------------------------------------------------------------- */
+/*
+ * ---- pages
+ * -----------------------------------------------------------------------------------------
+ */
 
 void *pvr_port_pages_alloc(unsigned count)
 {
@@ -123,7 +126,7 @@ uint64_t pvr_port_gfn(const void *address)
 	return FIRST_GFN + offset / PVR_PAGE_SIZE;
 }
 
-void *mock_page(uint64_t gfn)
+void *mock_port_page(uint64_t gfn)
 {
 	return gfn - FIRST_GFN < PAGES ? m.arena + (gfn - FIRST_GFN) * PVR_PAGE_SIZE : NULL;
 }
@@ -137,7 +140,10 @@ unsigned mock_pages_used(void)
 	return used;
 }
 
-/* ---- lock, clock, sleep ---------------------------------------------------------------------------- */
+/*
+ * ---- lock, clock, sleep
+ * ----------------------------------------------------------------------------
+ */
 
 static void upcall(void)
 {
@@ -182,7 +188,8 @@ uint64_t pvr_port_now_ns(void)
 /* With `world` held. Nonzero at the deadline. */
 static int sleep_until(uint64_t deadline_ns)
 {
-	struct timespec at = { (time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u) };
+	struct timespec at = {
+		(time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
 
 	if (deadline_ns == UINT64_MAX)
 		return pthread_cond_wait(&changed, &world);
@@ -233,7 +240,10 @@ const char *mock_log_last(void)
 	return m.last;
 }
 
-/* ---- events ---------------------------------------------------------------------------------------- */
+/*
+ * ---- events
+ * ----------------------------------------------------------------------------------------
+ */
 
 static xen_ulong_t bit(evtchn_port_t port)
 {
@@ -249,7 +259,8 @@ static void deliver(evtchn_port_t port)
 {
 	struct vcpu_info *vcpu = &m.boot.shared_info->vcpu_info[0];
 
-	__atomic_fetch_or(&vcpu->evtchn_pending_sel, (xen_ulong_t)1 << port / BITS, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(
+		&vcpu->evtchn_pending_sel, (xen_ulong_t)1 << port / BITS, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&vcpu->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
 	upcall();
 }
@@ -323,8 +334,8 @@ static long event_op(unsigned long command, void *arg)
 			m.hook[port](m.hook_arg[port]);
 		return 0;
 	case EVTCHNOP_unmask:
-		__atomic_fetch_and(
-			&m.boot.shared_info->evtchn_mask[port / BITS], ~bit(port), __ATOMIC_SEQ_CST);
+		__atomic_fetch_and(&m.boot.shared_info->evtchn_mask[port / BITS], ~bit(port),
+			__ATOMIC_SEQ_CST);
 		if (is_set(m.boot.shared_info->evtchn_pending, port))
 			deliver(port);
 		return 0;
@@ -355,7 +366,10 @@ long pvr_port_hypercall(unsigned op, unsigned long a1, unsigned long a2, unsigne
 	return -ENOSYS;
 }
 
-/* ---- grants ---------------------------------------------------------------------------------------- */
+/*
+ * ---- grants
+ * ----------------------------------------------------------------------------------------
+ */
 
 void *mock_grant_map(grant_ref_t ref, domid_t peer, int write)
 {
@@ -370,12 +384,12 @@ void *mock_grant_map(grant_ref_t ref, domid_t peer, int write)
 			return NULL;
 	} while (!__atomic_compare_exchange_n(&entry->flags, &flags, (uint16_t)(flags | use), 0,
 		__ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
-	return mock_page(__atomic_load_n(&entry->frame, __ATOMIC_RELAXED));
+	return mock_port_page(__atomic_load_n(&entry->frame, __ATOMIC_RELAXED));
 }
 
 void mock_grant_unmap(grant_ref_t ref)
 {
-	__atomic_fetch_and(&m.boot.grant_table[ref].flags, (uint16_t)~(GTF_reading | GTF_writing),
+	__atomic_fetch_and(&m.boot.grant_table[ref].flags, (uint16_t) ~(GTF_reading | GTF_writing),
 		__ATOMIC_SEQ_CST);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pvring/port.h for the test process: a domain made of an arena of pages with invented frame numbers, an
- * event-channel and a grant hypervisor just large enough, and a peer's hand in both. Threads of the test are the
- * domain's threads, and there is one vCPU for upcalls.
+ * pvring/port.h for the test process: a domain made of an arena of pages with invented frame
+ * numbers, an event-channel and a grant hypervisor just large enough, and a peer's hand in both.
+ * Threads of the test are the domain's threads, and there is one vCPU for upcalls.
  */
 #ifndef PVR_MOCK_PORT_H
 #define PVR_MOCK_PORT_H
@@ -23,10 +23,12 @@ struct pvr_boot *mock_boot(void);
 void mock_start(void);
 
 /* The page behind a frame number, or NULL. Pages now allocated. */
-void *mock_page(uint64_t gfn);
+void *mock_port_page(uint64_t gfn);
 unsigned mock_pages_used(void);
 
-/* What EVTCHNOP_send on a port does; NULL: nothing. Called in the sender's thread, without locks. */
+/*
+ * What EVTCHNOP_send on a port does; NULL: nothing. Called in the sender's thread, without locks.
+ */
 void mock_on_send(evtchn_port_t port, void (*hook)(void *arg), void *arg);
 unsigned mock_sends(evtchn_port_t port);
 
@@ -38,8 +40,8 @@ void mock_fail_evtchn(int error);
 int mock_port_open(evtchn_port_t port);
 
 /*
- * Map a granted page as the hypervisor does for domain `peer`: sets GTF_reading (and GTF_writing), by
- * compare-exchange on the guest's entry. The page, or NULL when the entry does not allow it.
+ * Map a granted page as the hypervisor does for domain `peer`: sets GTF_reading (and GTF_writing),
+ * by compare-exchange on the guest's entry. The page, or NULL when the entry does not allow it.
  */
 void *mock_grant_map(grant_ref_t ref, domid_t peer, int write);
 void mock_grant_unmap(grant_ref_t ref);

@@ -31,8 +31,7 @@ static size_t feed(struct xenstore_domain_interface *page)
 {
 	uint32_t cons = page->req_cons;
 	uint32_t prod = __atomic_load_n(&page->req_prod, __ATOMIC_ACQUIRE);
-	size_t length =
-		least(prod - cons, XENSTORE_RING_SIZE - MASK_XENSTORE_IDX(cons));
+	size_t length = least(prod - cons, XENSTORE_RING_SIZE - MASK_XENSTORE_IDX(cons));
 	ssize_t taken;
 
 	if (!length)
@@ -85,11 +84,11 @@ static void serve(void *arg)
 	}
 }
 
-void mock_store_start(void)
+void mock_xs_start(void)
 {
-	static const struct pvr_xs_conn_ops ops = { .ready = ready };
+	static const struct pvr_xs_conn_ops ops = {.ready = ready};
 
-	mock_store_stop();
+	mock_xs_stop();
 	xs = pvr_xs_create(NULL, NULL, NULL);
 	if (!xs || pvr_xs_introduce(xs, MOCK_DOMID))
 		abort();
@@ -101,34 +100,34 @@ void mock_store_start(void)
 	mock_on_send(MOCK_STORE_PORT, serve, NULL);
 }
 
-void mock_store_stop(void)
+void mock_xs_stop(void)
 {
 	if (xs)
 		pvr_xs_destroy(xs);
 	xs = NULL;
 }
 
-void mock_start_with_store(void)
+void mock_start_with_xs(void)
 {
 	mock_reset();
-	mock_store_start();
+	mock_xs_start();
 	if (pvr_init(mock_boot()))
 		abort();
 }
 
-void mock_store_on_request(void (*hook)(void *arg), void *arg)
+void mock_xs_on_request(void (*hook)(void *arg), void *arg)
 {
 	on_request = hook;
 	on_request_arg = arg;
 }
 
-void mock_store_hold(int hold)
+void mock_xs_hold(int hold)
 {
 	held = hold;
 	serve(NULL);
 }
 
-void mock_store_write(const char *path, const char *value)
+void mock_xs_write(const char *path, const char *value)
 {
 	pthread_mutex_lock(&mutex);
 	if (pvr_xs_write(xs, path, value))
@@ -137,7 +136,7 @@ void mock_store_write(const char *path, const char *value)
 	serve(NULL);
 }
 
-void mock_store_mkdir(const char *path, const char *perms)
+void mock_xs_mkdir(const char *path, const char *perms)
 {
 	pthread_mutex_lock(&mutex);
 	if (pvr_xs_mkdir_perms(xs, path, perms))
@@ -145,7 +144,7 @@ void mock_store_mkdir(const char *path, const char *perms)
 	pthread_mutex_unlock(&mutex);
 }
 
-void mock_store_rm(const char *path)
+void mock_xs_rm(const char *path)
 {
 	pthread_mutex_lock(&mutex);
 	pvr_xs_rm(xs, path);
@@ -153,7 +152,7 @@ void mock_store_rm(const char *path)
 	serve(NULL);
 }
 
-void mock_store_read(const char *path, char *value, size_t size)
+void mock_xs_read(const char *path, char *value, size_t size)
 {
 	pthread_mutex_lock(&mutex);
 	if (pvr_xs_read(xs, path, value, size) < 0)
@@ -161,20 +160,20 @@ void mock_store_read(const char *path, char *value, size_t size)
 	pthread_mutex_unlock(&mutex);
 }
 
-long mock_store_number(const char *path)
+long mock_xs_number(const char *path)
 {
 	char value[32];
 
-	mock_store_read(path, value, sizeof(value));
+	mock_xs_read(path, value, sizeof(value));
 	return value[0] ? strtol(value, NULL, 10) : -1;
 }
 
-unsigned mock_store_check(void)
+unsigned mock_xs_check(void)
 {
 	return pvr_xs_check(xs, stderr);
 }
 
-unsigned mock_store_watches(void)
+unsigned mock_xs_watches(void)
 {
 	struct pvr_xs_usage usage;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other end of the store ring in tests: the real core of xenstored, served in the thread that sends the
- * event, and dom0's hand in the same store.
+ * The other end of the store ring in tests: the real core of xenstored, served in the thread that
+ * sends the event, and dom0's hand in the same store.
  */
 #ifndef PVR_MOCK_STORE_H
 #define PVR_MOCK_STORE_H
@@ -9,27 +9,30 @@
 #include <pvring/xenstored.h>
 
 /* After mock_reset and before pvr_init. The domain's home exists and is its own. */
-void mock_store_start(void);
-void mock_store_stop(void);
+void mock_xs_start(void);
+void mock_xs_stop(void);
 
 /* mock_start with a store. */
-void mock_start_with_store(void);
+void mock_start_with_xs(void);
 
-/* Called after every change that came through the ring, in the sender's thread; may use dom0's hand. */
-void mock_store_on_request(void (*hook)(void *arg), void *arg);
+/*
+ * Called after every change that came through the ring, in the sender's thread; may use dom0's
+ * hand.
+ */
+void mock_xs_on_request(void (*hook)(void *arg), void *arg);
 
 /* dom0's hand. Reads are "" when there is no node. Numbers: -1. */
-void mock_store_write(const char *path, const char *value);
-void mock_store_mkdir(const char *path, const char *perms);
-void mock_store_rm(const char *path);
-void mock_store_read(const char *path, char *value, size_t size);
-long mock_store_number(const char *path);
+void mock_xs_write(const char *path, const char *value);
+void mock_xs_mkdir(const char *path, const char *perms);
+void mock_xs_rm(const char *path);
+void mock_xs_read(const char *path, char *value, size_t size);
+long mock_xs_number(const char *path);
 
 /* Faults pvr_xs_check finds; watches the domain holds. */
-unsigned mock_store_check(void);
-unsigned mock_store_watches(void);
+unsigned mock_xs_check(void);
+unsigned mock_xs_watches(void);
 
 /* While held the daemon does not look at the ring; released it catches up. */
-void mock_store_hold(int held);
+void mock_xs_hold(int held);
 
 #endif

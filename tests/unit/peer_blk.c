@@ -20,26 +20,32 @@ void peer_node(const char *name, const char *value)
 
 	snprintf(path, sizeof(path), PEER_BACK "/%s", name);
 	if (value)
-		mock_store_write(path, value);
+		mock_xs_write(path, value);
 	else
-		mock_store_rm(path);
+		mock_xs_rm(path);
 }
 
 void peer_state(enum xenbus_state state)
 {
-	peer_node("state", (const char[]){ (char)('0' + state), '\0' });
+	peer_node("state", (const char[]){(char)('0' + state), '\0'});
 }
 
-/* ---- requests -------------------------------------------------------------------------------------- */
+/*
+ * ---- requests
+ * --------------------------------------------------------------------------------------
+ */
 
-static int16_t move_segment(
-	const struct blkif_request *request, const struct blkif_request_segment *segment, uint64_t sector)
+static int16_t move_segment(const struct blkif_request *request,
+	const struct blkif_request_segment *segment, uint64_t sector)
 {
 	int reads = request->operation == BLKIF_OP_READ;
 	size_t length = (segment->last_sect - segment->first_sect + 1u) * 512;
 	uint8_t *page = mock_grant_map(segment->gref, 0, reads);
 
-	/* A page the backend may write although it only needs to read would be a fault of the front. */
+	/*
+	 * A page the backend may write although it only needs to read would be a fault of the
+	 * front.
+	 */
 	if (!page || (!reads && mock_grant_map(segment->gref, 0, 1)))
 		return BLKIF_RSP_ERROR;
 	page += segment->first_sect * 512;
@@ -130,16 +136,19 @@ void peer_answer(uint64_t id, uint8_t operation, int16_t status)
 	mock_raise(peer.port);
 }
 
-/* ---- states ---------------------------------------------------------------------------------------- */
+/*
+ * ---- states
+ * ----------------------------------------------------------------------------------------
+ */
 
 static void connect(void)
 {
 	char protocol[16];
 	void *page;
 
-	peer.ring_ref = (grant_ref_t)mock_store_number(PEER_FRONT "/ring-ref");
-	peer.port = (evtchn_port_t)mock_store_number(PEER_FRONT "/event-channel");
-	mock_store_read(PEER_FRONT "/protocol", protocol, sizeof(protocol));
+	peer.ring_ref = (grant_ref_t)mock_xs_number(PEER_FRONT "/ring-ref");
+	peer.port = (evtchn_port_t)mock_xs_number(PEER_FRONT "/event-channel");
+	mock_xs_read(PEER_FRONT "/protocol", protocol, sizeof(protocol));
 	if (strcmp(protocol, XEN_IO_PROTO_ABI_NATIVE))
 		abort();
 	page = mock_grant_map(peer.ring_ref, 0, 1);
@@ -156,15 +165,15 @@ static void disconnect(enum xenbus_state state)
 		mock_grant_unmap(peer.ring_ref);
 	if (state == XenbusStateClosed)
 		peer.connected = 0;
-	if (mock_store_number(PEER_BACK "/state") != (long)state)
+	if (mock_xs_number(PEER_BACK "/state") != (long)state)
 		peer_state(state);
 }
 
 /* What Linux's backend does with each state of the front. */
 static void on_request(void *arg)
 {
-	long front = mock_store_number(PEER_FRONT "/state");
-	long back = mock_store_number(PEER_BACK "/state");
+	long front = mock_xs_number(PEER_FRONT "/state");
+	long back = mock_xs_number(PEER_BACK "/state");
 
 	(void)arg;
 	if (peer.deaf)
@@ -190,16 +199,16 @@ static void on_request(void *arg)
 
 void peer_start(void)
 {
-	mock_start_with_store();
+	mock_start_with_xs();
 	memset(&peer, 0, sizeof(peer));
-	mock_store_mkdir(PEER_BACK, "n0,r7");
-	mock_store_write(PEER_FRONT "/backend", PEER_BACK);
-	mock_store_write(PEER_FRONT "/backend-id", "0");
-	mock_store_write(PEER_FRONT "/virtual-device", "51712");
-	mock_store_write(PEER_FRONT "/state", "1");
+	mock_xs_mkdir(PEER_BACK, "n0,r7");
+	mock_xs_write(PEER_FRONT "/backend", PEER_BACK);
+	mock_xs_write(PEER_FRONT "/backend-id", "0");
+	mock_xs_write(PEER_FRONT "/virtual-device", "51712");
+	mock_xs_write(PEER_FRONT "/state", "1");
 	peer_node("sectors", "2048");
 	peer_node("sector-size", "512");
 	peer_node("feature-flush-cache", "1");
 	peer_state(XenbusStateInitWait);
-	mock_store_on_request(on_request, NULL);
+	mock_xs_on_request(on_request, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A block backend in the test process: it maps the front's ring by its grant, answers the xenbus states in the
- * store, and serves requests from a small disk in memory, or does one of the things a backend must not.
+ * A block backend in the test process: it maps the front's ring by its grant, answers the xenbus
+ * states in the store, and serves requests from a small disk in memory, or does one of the things a
+ * backend must not.
  */
 #ifndef PVR_PEER_BLK_H
 #define PVR_PEER_BLK_H
@@ -23,14 +24,14 @@ struct peer {
 	evtchn_port_t port;
 	grant_ref_t ring_ref;
 	int connected;
-	int manual;       /* requests wait for peer_serve */
-	int deaf;         /* does not react to the front's state */
-	unsigned serves;  /* requests answered */
+	int manual;      /* requests wait for peer_serve */
+	int deaf;        /* does not react to the front's state */
+	unsigned serves; /* requests answered */
 	uint8_t disk[PEER_SECTORS * 512];
 
 	/* For the next answers: */
-	int16_t status;   /* instead of BLKIF_RSP_OKAY, the data is not moved */
-	int keep_grants;  /* do not unmap */
+	int16_t status;  /* instead of BLKIF_RSP_OKAY, the data is not moved */
+	int keep_grants; /* do not unmap */
 };
 
 extern struct peer peer;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The block frontend with a backend that behaves: handshake, data, batches, waiting, many threads. */
+/*
+ * The block frontend with a backend that behaves: handshake, data, batches, waiting, many threads.
+ */
 #include "suite.h"
 #include "mock_port.h"
 #include "mock_store.h"
@@ -35,9 +37,9 @@ static void close_disk(void)
 	pvr_blkfront_close(disk);
 	CU_ASSERT_EQUAL(mock_pages_used(), pages_before);
 	CU_ASSERT_EQUAL(pvr_grant_available(), grants_before);
-	CU_ASSERT_EQUAL(mock_store_number(PEER_FRONT "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
 	CU_ASSERT_EQUAL(mock_port_open(peer.port), 0);
-	CU_ASSERT_EQUAL(mock_store_watches(), 0);
+	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
 
 static void start(void)
@@ -62,9 +64,9 @@ static void handshake(void)
 	CU_ASSERT_EQUAL(info->flush, 1);
 	CU_ASSERT_EQUAL(info->entries, 32);
 	CU_ASSERT_EQUAL(info->max_segments, 11);
-	CU_ASSERT_EQUAL(mock_store_number(PEER_FRONT "/state"), XenbusStateConnected);
+	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateConnected);
 	close_disk();
-	CU_ASSERT_EQUAL(mock_store_number(PEER_BACK "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(PEER_BACK "/state"), XenbusStateClosed);
 	open_disk(); /* and again, from Closed */
 	close_disk();
 }
@@ -73,11 +75,11 @@ static void handshake(void)
 static void leftover_state_is_closed_first(void)
 {
 	peer_start();
-	mock_store_write(PEER_FRONT "/state", "4");
+	mock_xs_write(PEER_FRONT "/state", "4");
 	peer_state(XenbusStateConnected);
 	open_disk();
 	close_disk();
-	mock_store_write(PEER_FRONT "/state", "5");
+	mock_xs_write(PEER_FRONT "/state", "5");
 	peer_state(XenbusStateClosing);
 	open_disk();
 	close_disk();
@@ -95,10 +97,13 @@ static void backend_that_never_comes(void)
 	CU_ASSERT_EQUAL(
 		pvr_blkfront_open(PEER_PATH, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
 	CU_ASSERT_EQUAL(mock_pages_used(), pages_before);
-	CU_ASSERT_EQUAL(mock_store_watches(), 0);
+	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
 
-/* ---- asynchronous ---------------------------------------------------------------------------------- */
+/*
+ * ---- asynchronous
+ * ----------------------------------------------------------------------------------
+ */
 
 static unsigned done_count;
 static int done_error;
@@ -121,7 +126,7 @@ static void drain(void)
 
 static void batch_costs_one_event(void)
 {
-	struct pvr_blk_segment segment = { NULL, 4096 };
+	struct pvr_blk_segment segment = {NULL, 4096};
 	struct pvr_blk_request request[40], *batch[40];
 	struct pvr_blkfront_stats stats;
 
@@ -129,7 +134,8 @@ static void batch_costs_one_event(void)
 	segment.address = pvr_port_pages_alloc(1);
 	done_count = 0;
 	for (int i = 0; i < 40; i++) {
-		request[i] = (struct pvr_blk_request){ BLKIF_OP_READ, 1, (uint64_t)i * 8, &segment, note, 0 };
+		request[i] = (struct pvr_blk_request){
+			BLKIF_OP_READ, 1, (uint64_t)i * 8, &segment, note, 0};
 		batch[i] = &request[i];
 	}
 	CU_ASSERT_EQUAL(pvr_blkfront_submit(disk, batch, 40), 32);
@@ -157,32 +163,33 @@ static void impossible_requests_end_at_once(void)
 		uint64_t sector;
 		int error;
 	} rows[] = {
-		{ BLKIF_OP_READ, 0, 0, 512, 0, -EINVAL },
-		{ BLKIF_OP_READ, 12, 0, 512, 0, -EINVAL },
-		{ BLKIF_OP_READ, 1, 0, 0, 0, -EINVAL },
-		{ BLKIF_OP_READ, 1, 0, 513, 0, -EINVAL },
-		{ BLKIF_OP_READ, 1, 256, 512, 0, -EINVAL },
-		{ BLKIF_OP_READ, 1, 3584, 1024, 0, -EINVAL },
-		{ BLKIF_OP_READ, 1, 0, 8192, 0, -EINVAL },
-		{ BLKIF_OP_READ, 1, 512, 0xfffffe00, 0, -EINVAL },
-		{ BLKIF_OP_READ, 2, 0, 512, PEER_SECTORS - 1, -EINVAL },
-		{ BLKIF_OP_READ, 1, 0, 512, PEER_SECTORS, -EINVAL },
-		{ BLKIF_OP_READ, 1, 0, 512, UINT64_MAX, -EINVAL },
-		{ BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 512, 0, -EINVAL },
-		{ BLKIF_OP_DISCARD, 0, 0, 0, 0, -EOPNOTSUPP },
-		{ 200, 1, 0, 512, 0, -EOPNOTSUPP },
+		{BLKIF_OP_READ, 0, 0, 512, 0, -EINVAL},
+		{BLKIF_OP_READ, 12, 0, 512, 0, -EINVAL},
+		{BLKIF_OP_READ, 1, 0, 0, 0, -EINVAL},
+		{BLKIF_OP_READ, 1, 0, 513, 0, -EINVAL},
+		{BLKIF_OP_READ, 1, 256, 512, 0, -EINVAL},
+		{BLKIF_OP_READ, 1, 3584, 1024, 0, -EINVAL},
+		{BLKIF_OP_READ, 1, 0, 8192, 0, -EINVAL},
+		{BLKIF_OP_READ, 1, 512, 0xfffffe00, 0, -EINVAL},
+		{BLKIF_OP_READ, 2, 0, 512, PEER_SECTORS - 1, -EINVAL},
+		{BLKIF_OP_READ, 1, 0, 512, PEER_SECTORS, -EINVAL},
+		{BLKIF_OP_READ, 1, 0, 512, UINT64_MAX, -EINVAL},
+		{BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 512, 0, -EINVAL},
+		{BLKIF_OP_DISCARD, 0, 0, 0, 0, -EOPNOTSUPP},
+		{200, 1, 0, 512, 0, -EOPNOTSUPP},
 	};
 
 	start();
 	page = pvr_port_pages_alloc(1);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct pvr_blk_segment segments[12];
-		struct pvr_blk_request request = { rows[i].op, rows[i].count, rows[i].sector, segments,
-			note, 0 };
+		struct pvr_blk_request request = {
+			rows[i].op, rows[i].count, rows[i].sector, segments, note, 0};
 		struct pvr_blk_request *one = &request;
 
 		for (int s = 0; s < 12; s++)
-			segments[s] = (struct pvr_blk_segment){ page + rows[i].offset, rows[i].length };
+			segments[s] =
+				(struct pvr_blk_segment){page + rows[i].offset, rows[i].length};
 		done_count = 0;
 		CU_ASSERT_EQUAL(pvr_blkfront_submit(disk, &one, 1), 1);
 		CU_ASSERT_EQUAL(done_count, 1);
@@ -206,7 +213,10 @@ static void wait_has_a_deadline(void)
 	close_disk();
 }
 
-/* ---- blocking -------------------------------------------------------------------------------------- */
+/*
+ * ---- blocking
+ * --------------------------------------------------------------------------------------
+ */
 
 static void fill_bytes(uint8_t *bytes, size_t size, unsigned seed)
 {
@@ -217,7 +227,8 @@ static void fill_bytes(uint8_t *bytes, size_t size, unsigned seed)
 /* Larger than one request and than all of a call's requests, and not at the start of a page. */
 static void large_buffers_are_split(void)
 {
-	static const size_t sizes[] = { 512, 4096, 11 * 4096, 11 * 4096 + 512, 60 * 4096, 800 * 1024 };
+	static const size_t sizes[] = {
+		512, 4096, 11 * 4096, 11 * 4096 + 512, 60 * 4096, 800 * 1024};
 	uint8_t *out, *in;
 
 	start();
@@ -380,9 +391,56 @@ static void threads_beside_a_slow_backend(void)
 	many_threads(1);
 }
 
+static _Atomic unsigned reads_done;
+
+static void *reader_main(void *arg)
+{
+	(void)arg;
+	if (pvr_blkfront_read(disk, 0, pvr_port_pages_alloc(1), 4096))
+		wrong++;
+	reads_done++;
+	return NULL;
+}
+
+static void await(const _Atomic unsigned *number, unsigned value)
+{
+	for (int i = 0; i < 2000 && *number != value; i++)
+		usleep(1000);
+	CU_ASSERT_EQUAL_FATAL(*number, value);
+}
+
+/* The leader's call ends first: the one that followed must wake up and wait for itself. */
+static void leader_hands_over(void)
+{
+	struct blkif_request request[2];
+	pthread_t reader[2];
+
+	start();
+	wrong = 0;
+	reads_done = 0;
+	peer.manual = 1;
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_create(&reader[i], NULL, reader_main, NULL);
+		for (int n = 0; n < 2000 && !peer_take(&request[i]); n++)
+			usleep(1000);
+		usleep(10000); /* until it sleeps */
+	}
+	peer_answer(request[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	await(&reads_done, 1);
+	usleep(10000);
+	peer_answer(request[1].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	await(&reads_done, 2);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(reader[i], NULL);
+	CU_ASSERT_EQUAL(wrong, 0);
+	pages_before += 2; /* the readers' */
+	close_disk();
+}
+
 PVR_SUITE(blkfront, CASE(handshake), CASE(leftover_state_is_closed_first),
 	CASE(backend_that_never_comes), CASE(batch_costs_one_event),
 	CASE(impossible_requests_end_at_once), CASE(wait_has_a_deadline),
-	CASE(large_buffers_are_split), CASE(sectors_of_4k_are_not_torn), CASE(readonly_and_no_flush),
-	CASE(errors_are_those_of_the_request), CASE(threads_beside_a_fast_backend),
-	CASE(threads_beside_a_slow_backend))
+	CASE(large_buffers_are_split), CASE(sectors_of_4k_are_not_torn),
+	CASE(readonly_and_no_flush), CASE(errors_are_those_of_the_request),
+	CASE(threads_beside_a_fast_backend), CASE(threads_beside_a_slow_backend),
+	CASE(leader_hands_over))

@@ -33,19 +33,12 @@ static void note(struct pvr_blk_request *request, int error)
 {
 	done_count++;
 	errors[request - requests] = error;
-	/* The contract: refused now, not lost, not endless. */
-	if (error == -EIO && request == &requests[0]) {
-		static struct pvr_blk_request again;
-		struct pvr_blk_request *one = &again;
-
-		again = *request;
-		again.op = 99;
-		again.done = request->done;
-		again.user = NULL;
-		requests[0] = again;
-		one = &requests[0];
-		pvr_blkfront_submit(disk, &one, 1);
-	}
+	/*
+	 * A request submitted from here, into a disk that is in error by now, is refused and not
+	 * lost.
+	 */
+	if (error == -EIO && request == &requests[0])
+		pvr_blkfront_submit(disk, &request, 1);
 }
 
 /* `count` reads in flight, of which the backend has taken all, and answered none. */
@@ -55,13 +48,13 @@ static void in_flight(unsigned count)
 	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, soon(), &disk), 0);
 	peer.manual = 1;
 	page = pvr_port_pages_alloc(1);
-	segment = (struct pvr_blk_segment){ page, 4096 };
+	segment = (struct pvr_blk_segment){page, 4096};
 	done_count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct pvr_blk_request *one = &requests[i];
 
 		errors[i] = 1;
-		requests[i] = (struct pvr_blk_request){ BLKIF_OP_READ, 1, i * 8, &segment, note, 0 };
+		requests[i] = (struct pvr_blk_request){BLKIF_OP_READ, 1, i * 8, &segment, note, 0};
 		CU_ASSERT_EQUAL(pvr_blkfront_submit(disk, &one, 1), 1);
 	}
 	pvr_blkfront_kick(disk);
@@ -69,10 +62,12 @@ static void in_flight(unsigned count)
 		CU_ASSERT(peer_take(&wire[i]) > 0);
 }
 
-/* Answer id with op; everything must end, once, with one line in the log, and stay so. */
+/*
+ * All but the first `answered` requests end, with one line in the log, and the disk stays in error.
+ */
 static void ends_in_error(unsigned answered)
 {
-	struct pvr_blk_request late = { BLKIF_OP_READ, 1, 0, &segment, note, 0 }, *one = &requests[3];
+	struct pvr_blk_request late = {BLKIF_OP_READ, 1, 0, &segment, note, 0}, *one = &requests[3];
 
 	while (pvr_blkfront_poll(disk) >= 0)
 		pvr_blkfront_wait(disk, soon());
@@ -80,7 +75,7 @@ static void ends_in_error(unsigned answered)
 	CU_ASSERT_EQUAL(mock_log_lines(), 1);
 	CU_ASSERT_PTR_NOT_NULL(strstr(mock_log_last(), "device/vbd/51712"));
 	for (unsigned i = answered; i < 3; i++)
-		CU_ASSERT(errors[i] == -EIO || (i == 0 && errors[i] == -ENODEV));
+		CU_ASSERT_EQUAL(errors[i], i == 0 ? -ENODEV : -EIO);
 	for (unsigned i = 0; i < 3; i++)
 		CU_ASSERT_EQUAL(mock_grant_flags(wire[i].seg[0].gref), 0);
 	requests[3] = late;
@@ -96,7 +91,7 @@ static void ends_in_error(unsigned answered)
 
 static void xsa_405_id_out_of_range(void)
 {
-	static const uint64_t ids[] = { 32, 33, 0xffffffff, 0x100000000, UINT64_MAX };
+	static const uint64_t ids[] = {32, 33, 0xffffffff, 0x100000000, UINT64_MAX};
 
 	for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		in_flight(3);
@@ -153,8 +148,8 @@ static void rsp_prod_too_far(void)
 }
 
 /*
- * The backend answers, but does not unmap. The request ends with -EBUSY, the page's grant stays, its reference
- * never comes back, and the other requests' pages are theirs again.
+ * The backend answers, but does not unmap. The request ends with -EBUSY, the page's grant stays,
+ * its reference never comes back, and the other requests' pages are theirs again.
  */
 static void xsa_396_page_kept_after_the_answer(void)
 {
@@ -231,7 +226,10 @@ static void xsa_405_random_answers(void)
 	}
 }
 
-/* ---- the backend's states -------------------------------------------------------------------------- */
+/*
+ * ---- the backend's states
+ * --------------------------------------------------------------------------
+ */
 
 static void closing_backend_may_still_answer(void)
 {
@@ -239,12 +237,12 @@ static void closing_backend_may_still_answer(void)
 	peer_state(XenbusStateClosing);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(disk), 0);
 	CU_ASSERT_EQUAL(done_count, 0);
-	CU_ASSERT_EQUAL(mock_store_number(PEER_FRONT "/state"), XenbusStateConnected);
+	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateConnected);
 	for (unsigned i = 0; i < 3; i++)
 		peer_answer(wire[i].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(disk), 3);
 	CU_ASSERT_EQUAL(errors[2], 0);
-	CU_ASSERT_EQUAL(mock_store_number(PEER_FRONT "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(disk), -ENODEV);
 	CU_ASSERT_EQUAL(mock_log_lines(), 0);
 	pvr_blkfront_close(disk);
@@ -266,6 +264,7 @@ static void closed_backend_answers_no_more(void)
 {
 	in_flight(3);
 	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	mock_grant_unmap(peer.ring_ref);
 	peer_state(XenbusStateClosed);
 	ends_in_enodev();
 }
@@ -275,7 +274,7 @@ static void vanished_backend(void)
 	in_flight(3);
 	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	mock_grant_unmap(peer.ring_ref);
-	mock_store_rm(PEER_BACK);
+	mock_xs_rm(PEER_BACK);
 	ends_in_enodev();
 }
 
@@ -307,7 +306,7 @@ static void blocking_call_ends_with_its_backend(void)
 	pthread_create(&thread, NULL, blocked_main, NULL);
 	usleep(20000);
 	mock_grant_unmap(peer.ring_ref);
-	mock_store_rm(PEER_BACK);
+	mock_xs_rm(PEER_BACK);
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(blocked_error, -ENODEV);
 	pvr_blkfront_close(disk);
@@ -320,8 +319,8 @@ static void serve_lets_an_idle_disk_go(void)
 	peer_state(XenbusStateClosing);
 	while (pvr_blkfront_serve(disk, soon()) == 0)
 		;
-	CU_ASSERT_EQUAL(mock_store_number(PEER_FRONT "/state"), XenbusStateClosed);
-	CU_ASSERT_EQUAL(mock_store_number(PEER_BACK "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(PEER_BACK "/state"), XenbusStateClosed);
 	CU_ASSERT_EQUAL(pvr_blkfront_serve(disk, soon()), -ENODEV);
 	pvr_blkfront_close(disk);
 }
@@ -329,12 +328,12 @@ static void serve_lets_an_idle_disk_go(void)
 /* Facts of the disk that cannot be: refused by name, and everything is given back. */
 static void senseless_facts(void)
 {
-	static const char *const rows[][2] = { { "sectors", NULL }, { "sectors", "-1" },
-		{ "sectors", "36028797018963968" }, { "sectors", "abc" }, { "sector-size", "0" },
-		{ "sector-size", "511" }, { "sector-size", "8192" }, { "sector-size", "1536" },
-		{ "sector-size", "99999999999999999999999999" }, { "physical-sector-size", "256" },
-		{ "physical-sector-size", "5000" }, { "info", "x\x1b[2J" },
-		{ "feature-flush-cache", "4294967296" } };
+	static const char *const rows[][2] = {{"sectors", NULL}, {"sectors", "-1"},
+		{"sectors", "36028797018963968"}, {"sectors", "abc"}, {"sector-size", "0"},
+		{"sector-size", "511"}, {"sector-size", "8192"}, {"sector-size", "1536"},
+		{"sector-size", "99999999999999999999999999"}, {"physical-sector-size", "256"},
+		{"physical-sector-size", "5000"}, {"info", "x\x1b[2J"},
+		{"feature-flush-cache", "4294967296"}};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		unsigned used;
@@ -350,7 +349,7 @@ static void senseless_facts(void)
 		CU_ASSERT_PTR_NULL(strchr(mock_log_last(), 0x1b));
 		CU_ASSERT_EQUAL(mock_pages_used(), used);
 		CU_ASSERT_EQUAL(pvr_grant_available(), grants);
-		CU_ASSERT_EQUAL(mock_store_watches(), 0);
+		CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 	}
 }
 

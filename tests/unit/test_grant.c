@@ -15,7 +15,7 @@
 static void all_or_none(void)
 {
 	static grant_ref_t refs[TOTAL + 1];
-	uint8_t seen[MOCK_FRAMES * 512] = { 0 };
+	uint8_t seen[MOCK_FRAMES * 512] = {0};
 
 	mock_start();
 	CU_ASSERT_EQUAL(pvr_grant_available(), TOTAL);
@@ -113,7 +113,9 @@ static grant_ref_t raced;
 static _Atomic int stop, granted;
 static _Atomic unsigned maps;
 
-/* The peer maps whenever it can; while it has the page, the owner must not believe that it ended. */
+/*
+ * The peer maps whenever it can; while it has the page, the owner must not believe that it ended.
+ */
 static void *mapper(void *arg)
 {
 	(void)arg;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The shared ring in one thread: indices that wrap, hostile peers, and who has to be notified when. */
+/*
+ * The shared ring in one thread: indices that wrap, hostile peers, and who has to be notified when.
+ */
 #include "suite.h"
 
 #include <pvring/ring.h>
@@ -35,7 +37,7 @@ static void setup(uint32_t entries)
 static void put_requests(unsigned count, uint32_t value)
 {
 	for (unsigned i = 0; i < count; i++) {
-		struct small_req req = { { value + i } };
+		struct small_req req = {{value + i}};
 
 		small_request_put(&front, &req);
 	}
@@ -70,7 +72,7 @@ static void wrap_is_the_normal_case(void)
 		for (unsigned i = 0; i < count; i++) {
 			small_request_take(&back, &req);
 			CU_ASSERT_EQUAL(req.words[0], next++);
-			rsp = (struct small_rsp){ { ~req.words[0] } };
+			rsp = (struct small_rsp){{~req.words[0]}};
 			small_response_put(&back, &rsp);
 		}
 		CU_ASSERT_EQUAL(pvr_ring_free(&front), 8 - count);
@@ -97,7 +99,7 @@ static void front_sees_no_more_responses_than_requests(void)
 	}
 	front.seen = front.cons;
 	for (unsigned bad = 0; bad < 5; bad++) {
-		static const uint32_t beyond[] = { 4, 5, 9, 0x80000000, UINT32_MAX };
+		static const uint32_t beyond[] = {4, 5, 9, 0x80000000, UINT32_MAX};
 
 		page->rsp_prod = START + beyond[bad];
 		CU_ASSERT_EQUAL(pvr_ring_pending(&front), -EPROTO);
@@ -113,7 +115,7 @@ static void back_sees_no_more_requests_than_slots(void)
 	CU_ASSERT_EQUAL(pvr_ring_pending(&back), 8);
 	back.seen = back.cons;
 	for (unsigned bad = 0; bad < 4; bad++) {
-		static const uint32_t beyond[] = { 9, 16, 0x80000000, UINT32_MAX };
+		static const uint32_t beyond[] = {9, 16, 0x80000000, UINT32_MAX};
 
 		page->req_prod = START + beyond[bad];
 		CU_ASSERT_EQUAL(pvr_ring_pending(&back), -EPROTO);
@@ -132,7 +134,7 @@ static void back_counts_unanswered_requests(void)
 		small_request_take(&back, &req);
 	page->req_prod = START + 9;
 	CU_ASSERT_EQUAL(pvr_ring_pending(&back), -EPROTO);
-	small_response_put(&back, &(struct small_rsp){ { 0 } });
+	small_response_put(&back, &(struct small_rsp){{0}});
 	pvr_ring_publish(&back);
 	CU_ASSERT_EQUAL(pvr_ring_pending(&back), 1);
 }
@@ -205,11 +207,14 @@ static void final_check_asks_and_looks_again(void)
 	CU_ASSERT_EQUAL(pvr_ring_publish_notify(&front), 1);
 }
 
-/* A response takes the place of a request; the bytes of the larger one behind it stay where they are. */
+/*
+ * A response takes the place of a request; the bytes of the larger one behind it stay where they
+ * are.
+ */
 static void slots_are_a_union(void)
 {
-	struct small_req req = { { 1, 2, 3, 4 } };
-	struct small_rsp rsp = { { 9, 9, 9 } };
+	struct small_req req = {{1, 2, 3, 4}};
+	struct small_rsp rsp = {{9, 9, 9}};
 	const uint32_t *slot;
 
 	setup(8);
@@ -227,7 +232,7 @@ static void slots_are_a_union(void)
 /* What a copy took is not read again: the peer may change the slot at any time. */
 static void xsa_155_slot_is_copied_once(void)
 {
-	struct small_req req = { { 11 } };
+	struct small_req req = {{11}};
 
 	setup(8);
 	small_request_put(&front, &req);

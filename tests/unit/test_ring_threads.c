@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two halves of a ring in two threads that sleep as the drivers do: final check, then an event that comes
- * only when the other side found it wanted. A lost wake-up is a hang, which the deadline turns into a
- * failure. Under ThreadSanitizer the slots are plain memory, so a barrier that is missing is a report.
+ * The two halves of a ring in two threads that sleep as the drivers do: final check, then an event
+ * that comes only when the other side found it wanted. A lost wake-up is a hang, which the deadline
+ * turns into a failure. Under ThreadSanitizer the slots are plain memory, so a barrier that is
+ * missing is a report.
  */
 #include "suite.h"
 
@@ -83,12 +84,15 @@ static const char *front_main(struct pvr_ring *ring)
 	struct message m;
 
 	while (received < MESSAGES) {
-		/* Batches of changing size, so that both sides sleep now and then and run now and then. */
+		/*
+		 * Batches of changing size, so that both sides sleep now and then and run now and
+		 * then.
+		 */
 		uint32_t batch = 1 + sent % 7;
 		int pending;
 
 		for (; batch && sent < MESSAGES && pvr_ring_free(ring); batch--, sent++) {
-			m = (struct message){ sent, ~sent };
+			m = (struct message){sent, ~sent};
 			msg_request_put(ring, &m);
 		}
 		if (pvr_ring_publish_notify(ring)) {

@@ -18,7 +18,7 @@ static void write_read_rm(void)
 	char value[8];
 	uint64_t number;
 
-	mock_start_with_store();
+	mock_start_with_xs();
 	CU_ASSERT_EQUAL(pvr_store_write(0, "a/b", "hello"), 0);
 	CU_ASSERT_EQUAL(pvr_store_read(0, "a/b", value, sizeof(value)), 5);
 	CU_ASSERT_STRING_EQUAL(value, "hello");
@@ -35,7 +35,7 @@ static void write_read_rm(void)
 	CU_ASSERT_EQUAL(pvr_store_rm(0, "a"), 0);
 	CU_ASSERT_EQUAL(pvr_store_read(0, "a/b", value, sizeof(value)), -ENOENT);
 	CU_ASSERT_EQUAL(pvr_store_write(0, "/local/domain/0/x", "1"), -EACCES);
-	CU_ASSERT_EQUAL(mock_store_check(), 0);
+	CU_ASSERT_EQUAL(mock_xs_check(), 0);
 }
 
 /* Messages larger than the ring, both ways, and larger than a message may be. */
@@ -43,7 +43,7 @@ static void messages_beyond_the_ring(void)
 {
 	static char big[XENSTORE_PAYLOAD_MAX + 1], back[2048];
 
-	mock_start_with_store();
+	mock_start_with_xs();
 	memset(big, 'v', 1900);
 	for (int i = 0; i < 20; i++) {
 		big[0] = (char)('a' + i);
@@ -60,7 +60,7 @@ static void list_names(void)
 {
 	char names[16];
 
-	mock_start_with_store();
+	mock_start_with_xs();
 	pvr_store_write(0, "l/one", "");
 	pvr_store_write(0, "l/two", "");
 	CU_ASSERT_EQUAL(pvr_store_list(0, "l", names, sizeof(names)), 8);
@@ -74,7 +74,7 @@ static void transactions(void)
 	pvr_store_tx tx;
 	char value[8];
 
-	mock_start_with_store();
+	mock_start_with_xs();
 	CU_ASSERT_EQUAL(pvr_store_tx_start(&tx), 0);
 	CU_ASSERT_EQUAL(pvr_store_write(tx, "t", "1"), 0);
 	CU_ASSERT_EQUAL(pvr_store_read(0, "t", value, sizeof(value)), -ENOENT);
@@ -88,7 +88,7 @@ static void transactions(void)
 	/* Somebody else was faster. */
 	CU_ASSERT_EQUAL(pvr_store_tx_start(&tx), 0);
 	CU_ASSERT_EQUAL(pvr_store_read(tx, "t", value, sizeof(value)), 1);
-	mock_store_write("/local/domain/7/t", "3");
+	mock_xs_write("/local/domain/7/t", "3");
 	CU_ASSERT_EQUAL(pvr_store_write(tx, "t", "4"), 0);
 	CU_ASSERT_EQUAL(pvr_store_tx_end(tx, 1), -EAGAIN);
 	CU_ASSERT_EQUAL(pvr_store_read(0, "t", value, sizeof(value)), 1);
@@ -100,7 +100,7 @@ static void watches_count_each_for_itself(void)
 	struct pvr_store_watch a, b, same;
 	uint32_t total = 0, seen;
 
-	mock_start_with_store();
+	mock_start_with_xs();
 	CU_ASSERT_EQUAL(pvr_store_watch(&a, "w/a"), 0);
 	CU_ASSERT_EQUAL(pvr_store_watch(&b, "w/b"), 0);
 	CU_ASSERT_EQUAL(pvr_store_watch(&same, "w/a"), 0);
@@ -109,19 +109,19 @@ static void watches_count_each_for_itself(void)
 	CU_ASSERT_EQUAL(pvr_store_wait_any(&total, 0), 0);
 	CU_ASSERT_EQUAL(total, 3);
 	CU_ASSERT_EQUAL(pvr_store_wait_any(&total, 0), -ETIMEDOUT);
-	mock_store_write("/local/domain/7/w/a/below", "1");
+	mock_xs_write("/local/domain/7/w/a/below", "1");
 	pvr_store_pump();
 	CU_ASSERT(a.fired == 2 && b.fired == 1 && same.fired == 2);
 	CU_ASSERT_EQUAL(pvr_store_wait(&a, 1, 0), 0);
 	CU_ASSERT_EQUAL(pvr_store_wait(&b, 1, pvr_port_now_ns() + 2000000), -ETIMEDOUT);
 	pvr_store_unwatch(&a);
 	seen = a.fired;
-	mock_store_write("/local/domain/7/w/a", "2");
+	mock_xs_write("/local/domain/7/w/a", "2");
 	pvr_store_pump();
 	CU_ASSERT(a.fired == seen && same.fired == 3);
 	pvr_store_unwatch(&b);
 	pvr_store_unwatch(&same);
-	CU_ASSERT_EQUAL(mock_store_watches(), 0);
+	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
 
 /* A node that is written all the time costs a counter, and requests go on beside it. */
@@ -130,12 +130,12 @@ static void xsa_349_watch_flood_is_counted(void)
 	struct pvr_store_watch watch;
 	char value[8];
 
-	mock_start_with_store();
+	mock_start_with_xs();
 	CU_ASSERT_EQUAL(pvr_store_watch(&watch, "state"), 0);
-	mock_store_hold(1);
+	mock_xs_hold(1);
 	for (int i = 0; i < 900; i++)
-		mock_store_write("/local/domain/7/state", "4");
-	mock_store_hold(0);
+		mock_xs_write("/local/domain/7/state", "4");
+	mock_xs_hold(0);
 	CU_ASSERT_EQUAL(pvr_store_write(0, "other", "1"), 0);
 	CU_ASSERT_EQUAL(pvr_store_read(0, "other", value, sizeof(value)), 1);
 	pvr_store_pump();
@@ -154,7 +154,8 @@ static void *client_main(void *arg)
 	for (uint64_t i = 0; i < 200; i++) {
 		uint64_t back = 0;
 
-		if (pvr_store_write_u64(0, path, i) || pvr_store_read_u64(0, path, &back) || back != i)
+		if (pvr_store_write_u64(0, path, i) || pvr_store_read_u64(0, path, &back) ||
+			back != i)
 			wrong++;
 		if (pvr_store_read(0, "c/none", value, sizeof(value)) != -ENOENT)
 			wrong++;
@@ -182,10 +183,10 @@ static void threads_share_one_ring(void)
 {
 	struct pvr_store_watch watch;
 	pthread_t client[3], watcher;
-	unsigned names[3] = { 0, 1, 2 };
+	unsigned names[3] = {0, 1, 2};
 	void *lost;
 
-	mock_start_with_store();
+	mock_start_with_xs();
 	wrong = 0;
 	CU_ASSERT_EQUAL_FATAL(pvr_store_watch(&watch, "c/end"), 0);
 	pthread_create(&watcher, NULL, watcher_main, &watch);
@@ -195,7 +196,7 @@ static void threads_share_one_ring(void)
 		char text[8];
 
 		snprintf(text, sizeof(text), "%d", i);
-		mock_store_write("/local/domain/7/c/end", text);
+		mock_xs_write("/local/domain/7/c/end", text);
 	}
 	for (int i = 0; i < 3; i++)
 		pthread_join(client[i], NULL);
@@ -203,8 +204,8 @@ static void threads_share_one_ring(void)
 	CU_ASSERT_PTR_NULL(lost);
 	CU_ASSERT_EQUAL(wrong, 0);
 	pvr_store_unwatch(&watch);
-	CU_ASSERT_EQUAL(mock_store_check(), 0);
-	mock_store_stop();
+	CU_ASSERT_EQUAL(mock_xs_check(), 0);
+	mock_xs_stop();
 }
 
 PVR_SUITE(store, CASE(write_read_rm), CASE(messages_beyond_the_ring), CASE(list_names),

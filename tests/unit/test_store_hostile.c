@@ -16,7 +16,7 @@ static struct xenstore_domain_interface *page;
 
 static void answer(uint32_t type, uint32_t req_id, const char *payload, uint32_t length)
 {
-	struct xsd_sockmsg header = { .type = type, .req_id = req_id, .len = length };
+	struct xsd_sockmsg header = {.type = type, .req_id = req_id, .len = length};
 	const char *bytes = (const char *)&header;
 
 	for (uint32_t i = 0; i < sizeof(header) + length; i++)
@@ -35,7 +35,10 @@ static uint32_t take_request(void)
 	return id;
 }
 
-/* The client writes a request in pieces, each with an event: answer the last, when all of it is there. */
+/*
+ * The client writes a request in pieces, each with an event: answer the last, when all of it is
+ * there.
+ */
 static int whole_request(void)
 {
 	uint32_t length;
@@ -116,7 +119,10 @@ static void event_without_token(uint32_t id)
 static void event_without_nul(uint32_t id)
 {
 	(void)id;
-	answer(XS_WATCH_EVENT, 0, "path\0" "1", 6);
+	answer(XS_WATCH_EVENT, 0,
+		"path\0"
+		"1",
+		6);
 }
 
 static void late_replies(uint32_t id)
@@ -155,8 +161,9 @@ static void twice(uint32_t id)
 
 static void xsa_72_xsa_86_broken_rings_end_in_eproto(void)
 {
-	static void (*const scripts[])(uint32_t) = { rsp_prod_too_far, unknown_type, payload_too_long,
-		another_type, event_without_token, event_without_nul, too_many_late_replies };
+	static void (*const scripts[])(uint32_t) = {rsp_prod_too_far, unknown_type,
+		payload_too_long, another_type, event_without_token, event_without_nul,
+		too_many_late_replies};
 	char value[16];
 
 	for (unsigned i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
@@ -164,16 +171,18 @@ static void xsa_72_xsa_86_broken_rings_end_in_eproto(void)
 		CU_ASSERT_EQUAL(mock_log_lines(), 1);
 		/* From then on at once, without a second line, and nobody waits on it. */
 		CU_ASSERT_EQUAL(pvr_store_read(0, "x", value, sizeof(value)), -EPROTO);
-		CU_ASSERT_EQUAL(pvr_store_wait_any(&(uint32_t){ 0 }, UINT64_MAX), -EPROTO);
+		CU_ASSERT_EQUAL(pvr_store_wait_any(&(uint32_t){0}, UINT64_MAX), -EPROTO);
 		pvr_store_pump();
 		CU_ASSERT_EQUAL(mock_log_lines(), 1);
 	}
 }
 
-static void impossible_req_cons_is_seen_by_the_next_request(void)
+static void impossible_indices_are_named(void)
 {
 	char value[16];
 
+	CU_ASSERT_EQUAL(ask(rsp_prod_too_far), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(mock_log_last(), "rsp_prod"));
 	CU_ASSERT_EQUAL(ask(req_cons_beyond_req_prod), 5);
 	CU_ASSERT_EQUAL(pvr_store_read(0, "x", value, sizeof(value)), -EPROTO);
 	CU_ASSERT_EQUAL(mock_log_lines(), 1);
@@ -194,7 +203,9 @@ static void odd_but_harmless_replies(void)
 	CU_ASSERT_EQUAL(mock_log_lines(), 0);
 }
 
-/* All the indices a hostile page can hold, at every step: no crash, no hang, an error or an answer. */
+/*
+ * All the indices a hostile page can hold, at every step: no crash, no hang, an error or an answer.
+ */
 static void xsa_38_random_indices(void)
 {
 	uint32_t random = 1;
@@ -228,15 +239,28 @@ static void events_on_the_wire(void)
 {
 	uint32_t token = 0;
 
-	CU_ASSERT_EQUAL(pvr_store_wire_event("p\0" "12\0", 5, &token), 0);
+	CU_ASSERT_EQUAL(pvr_store_wire_event("p\0"
+					     "12\0",
+				5, &token),
+		0);
 	CU_ASSERT_EQUAL(token, 12);
-	CU_ASSERT_EQUAL(pvr_store_wire_event("p\0" "12\0" "x\0", 7, &token), -EPROTO);
-	CU_ASSERT_EQUAL(pvr_store_wire_event("p\0" "4294967296\0", 13, &token), -EPROTO);
-	CU_ASSERT_EQUAL(pvr_store_wire_event("p\0" "tok\0", 6, &token), -EPROTO);
+	CU_ASSERT_EQUAL(pvr_store_wire_event("p\0"
+					     "12\0"
+					     "x\0",
+				7, &token),
+		-EPROTO);
+	CU_ASSERT_EQUAL(pvr_store_wire_event("p\0"
+					     "4294967296\0",
+				13, &token),
+		-EPROTO);
+	CU_ASSERT_EQUAL(pvr_store_wire_event("p\0"
+					     "tok\0",
+				6, &token),
+		-EPROTO);
 	CU_ASSERT_EQUAL(pvr_store_wire_event("", 0, &token), -EPROTO);
 	CU_ASSERT_EQUAL(pvr_store_wire_event("", 1, &token), -EPROTO);
 }
 
 PVR_SUITE(store_hostile, CASE(xsa_72_xsa_86_broken_rings_end_in_eproto),
-	CASE(impossible_req_cons_is_seen_by_the_next_request), CASE(odd_but_harmless_replies),
+	CASE(impossible_indices_are_named), CASE(odd_but_harmless_replies),
 	CASE(xsa_38_random_indices), CASE(errors_on_the_wire), CASE(events_on_the_wire))

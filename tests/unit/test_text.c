@@ -28,8 +28,8 @@ static void numbers_are_printed_as_libc_does(void)
 
 static void only_whole_numbers_parse(void)
 {
-	static const char *const bad[] = { "", " 1", "1 ", "-1", "+1", "0x10", "1a", "1.5",
-		"18446744073709551616", "99999999999999999999", "184467440737095516150" };
+	static const char *const bad[] = {"", " 1", "1 ", "-1", "+1", "0x10", "1a", "1.5",
+		"18446744073709551616", "99999999999999999999", "184467440737095516150"};
 	uint64_t number = 42;
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* Rows: our state 0 to 8; columns: the other's. n none, p prepare, c connect, g go, x close, r restart. */
+/*
+ * Rows: our state 0 to 8; columns: the other's. n none, p prepare, c connect, g go, x close, r
+ * restart.
+ */
 static const char *const front_table[9] = {
 	/*     012345678 */
 	[0] = "nnnnnnnnn",
@@ -77,7 +80,7 @@ static void foreign_states_are_unknown(void)
 {
 	for (unsigned self = 0; self < 9; self++)
 		for (unsigned i = 0; i < 3; i++) {
-			static const unsigned bad[] = { 9, 255, 0x80000000u };
+			static const unsigned bad[] = {9, 255, 0x80000000u};
 
 			CU_ASSERT_EQUAL(pvr_xenbus_front_next(self, (enum xenbus_state)bad[i]),
 				pvr_xenbus_front_next(self, XenbusStateUnknown));
@@ -99,11 +102,11 @@ static void names(void)
 
 static void device(const char *backend, const char *backend_id)
 {
-	mock_start_with_store();
-	mock_store_mkdir(BACK, "n0,r7");
-	mock_store_write(FRONT "/backend", backend);
-	mock_store_write(FRONT "/backend-id", backend_id);
-	mock_store_write(BACK "/state", "2");
+	mock_start_with_xs();
+	mock_xs_mkdir(BACK, "n0,r7");
+	mock_xs_write(FRONT "/backend", backend);
+	mock_xs_write(FRONT "/backend-id", backend_id);
+	mock_xs_write(BACK "/state", "2");
 }
 
 static void nodes_of_a_device(void)
@@ -112,11 +115,11 @@ static void nodes_of_a_device(void)
 	char text[8];
 
 	device(BACK, "0");
-	mock_store_write(BACK "/sectors", "2048");
-	mock_store_write(BACK "/mode", "w");
+	mock_xs_write(BACK "/sectors", "2048");
+	mock_xs_write(BACK "/mode", "w");
 	CU_ASSERT_EQUAL(pvr_xenbus_open(&dev, "device/vbd/51712"), 0);
 	CU_ASSERT_EQUAL(dev.state, XenbusStateUnknown);
-	CU_ASSERT_EQUAL(mock_store_watches(), 1);
+	CU_ASSERT_EQUAL(mock_xs_watches(), 1);
 	CU_ASSERT_EQUAL(pvr_xenbus_backend_state(&dev), XenbusStateInitWait);
 	CU_ASSERT_EQUAL(pvr_xenbus_backend_u64(&dev, "sectors", 1), 2048);
 	CU_ASSERT_EQUAL(pvr_xenbus_backend_u64(&dev, "mode", 5), 5);
@@ -125,11 +128,11 @@ static void nodes_of_a_device(void)
 	CU_ASSERT_STRING_EQUAL(text, "w");
 	CU_ASSERT_EQUAL(pvr_xenbus_switch(&dev, 0, XenbusStateInitialised), 0);
 	CU_ASSERT_EQUAL(dev.state, XenbusStateInitialised);
-	CU_ASSERT_EQUAL(mock_store_number(FRONT "/state"), 3);
+	CU_ASSERT_EQUAL(mock_xs_number(FRONT "/state"), 3);
 	CU_ASSERT_EQUAL(pvr_xenbus_write_u64(&dev, 0, "ring-ref", 8), 0);
-	CU_ASSERT_EQUAL(mock_store_number(FRONT "/ring-ref"), 8);
+	CU_ASSERT_EQUAL(mock_xs_number(FRONT "/ring-ref"), 8);
 	pvr_xenbus_close(&dev);
-	CU_ASSERT_EQUAL(mock_store_watches(), 0);
+	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
 
 static void backend_state_follows_and_vanishes(void)
@@ -140,13 +143,13 @@ static void backend_state_follows_and_vanishes(void)
 	device(BACK, "0");
 	CU_ASSERT_EQUAL(pvr_xenbus_open(&dev, "device/vbd/51712"), 0);
 	seen = dev.watch.fired;
-	mock_store_write(BACK "/state", "5");
+	mock_xs_write(BACK "/state", "5");
 	CU_ASSERT_EQUAL(pvr_store_wait(&dev.watch, seen, UINT64_MAX), 0);
 	CU_ASSERT_EQUAL(pvr_xenbus_backend_state(&dev), XenbusStateClosing);
-	mock_store_write(BACK "/state", "99");
+	mock_xs_write(BACK "/state", "99");
 	CU_ASSERT_EQUAL(pvr_xenbus_backend_state(&dev), XenbusStateUnknown);
 	seen = dev.watch.fired;
-	mock_store_rm(BACK);
+	mock_xs_rm(BACK);
 	CU_ASSERT_EQUAL(pvr_store_wait(&dev.watch, seen, UINT64_MAX), 0);
 	CU_ASSERT_EQUAL(pvr_xenbus_backend_state(&dev), XenbusStateUnknown);
 	pvr_xenbus_close(&dev);
@@ -155,8 +158,8 @@ static void backend_state_follows_and_vanishes(void)
 /* What stands in our directory may have been written by somebody else. */
 static void xsa_175_hostile_backend_nodes(void)
 {
-	static const char *const backends[] = { "", "local/domain/0", "x" };
-	static const char *const ids[] = { "", "-1", "32752", "65536", "zero" };
+	static const char *const backends[] = {"", "local/domain/0", "x"};
+	static const char *const ids[] = {"", "-1", "32752", "65536", "zero"};
 	struct pvr_xenbus_dev dev;
 
 	for (unsigned i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
@@ -166,13 +169,13 @@ static void xsa_175_hostile_backend_nodes(void)
 	for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		device(BACK, ids[i]);
 		CU_ASSERT(pvr_xenbus_open(&dev, "device/vbd/51712") < 0);
-		CU_ASSERT_EQUAL(mock_store_watches(), 0);
+		CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 	}
 	device(BACK "/0123456789012345678901234567890123456789012345678901234567890123456789", "0");
 	CU_ASSERT_EQUAL(pvr_xenbus_open(&dev, "device/vbd/51712"), -E2BIG);
 	CU_ASSERT_EQUAL(pvr_xenbus_open(&dev, "device/vbd/1"), -ENOENT);
 }
 
-PVR_SUITE(xenbus, CASE(front_truth_table), CASE(back_truth_table),
-	CASE(foreign_states_are_unknown), CASE(names), CASE(nodes_of_a_device),
-	CASE(backend_state_follows_and_vanishes), CASE(xsa_175_hostile_backend_nodes))
+PVR_SUITE(xenbus, CASE(front_truth_table), CASE(back_truth_table), CASE(foreign_states_are_unknown),
+	CASE(names), CASE(nodes_of_a_device), CASE(backend_state_follows_and_vanishes),
+	CASE(xsa_175_hostile_backend_nodes))
