@@ -176,6 +176,27 @@ static void connect_use_close(void)
 	stop();
 }
 
+/* An image on a file system: writes complete in a kernel thread while the worker sleeps, and wake
+ * it. */
+static void completions_wake_a_sleeping_worker(void)
+{
+	char path[] = "/var/tmp/pvring-test-XXXXXX";
+	int fd = mkstemp(path);
+	unsigned good = 0;
+
+	CU_ASSERT_FATAL(fd >= 0 && ftruncate(fd, 16 << 20) == 0);
+	start();
+	attach("file", path, FRONT);
+	connect_front();
+	for (unsigned i = 0; i < 350; i++)
+		good += ask(BLKIF_OP_WRITE, i * 88, 0, 11) == BLKIF_RSP_OKAY;
+	CU_ASSERT_EQUAL(good, 350);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_FLUSH_DISKCACHE, 0, 0, 0), BLKIF_RSP_OKAY);
+	stop();
+	close(fd);
+	unlink(path);
+}
+
 static void facts_wait_for_connected(void)
 {
 	char value[16];
@@ -505,11 +526,11 @@ static void xsa_332_event_flood(void)
 	stop();
 }
 
-PVR_SUITE(blkback_device, CASE(connect_use_close), CASE(facts_wait_for_connected),
-	CASE(frontend_comes_back), CASE(frontend_restarts_without_closing),
-	CASE(offline_stays_closed), CASE(vanished_device_is_not_made_again),
-	CASE(nodes_are_not_published_into_nothing), CASE(old_ring_of_a_dead_backend_is_not_used),
-	CASE(bad_disk_is_told_to_the_operator), CASE(multi_page_ring),
-	CASE(xsa_175_hostile_frontend_path), CASE(hostile_numbers),
+PVR_SUITE(blkback_device, CASE(connect_use_close), CASE(completions_wake_a_sleeping_worker),
+	CASE(facts_wait_for_connected), CASE(frontend_comes_back),
+	CASE(frontend_restarts_without_closing), CASE(offline_stays_closed),
+	CASE(vanished_device_is_not_made_again), CASE(nodes_are_not_published_into_nothing),
+	CASE(old_ring_of_a_dead_backend_is_not_used), CASE(bad_disk_is_told_to_the_operator),
+	CASE(multi_page_ring), CASE(xsa_175_hostile_frontend_path), CASE(hostile_numbers),
 	CASE(overflow_ends_the_connection), CASE(xsa_350_connect_loop), CASE(xsa_349_state_flood),
 	CASE(xsa_332_event_flood))
