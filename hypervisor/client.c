@@ -183,8 +183,11 @@ int hv_client_watch(struct hv_client *client)
 	socklen_t length = sizeof(pidfd);
 
 	/* The pidfd of the socket's peer cannot be somebody else's; a pid could be, by now. */
-	if (getsockopt(client->source.fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length))
+	if (getsockopt(client->source.fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length)) {
+		if (errno != ENOPROTOOPT)
+			return -errno;
 		pidfd = (int)syscall(SYS_pidfd_open, client->pid, 0);
+	}
 	if (pidfd < 0)
 		return -errno;
 	client->death.event = client_died;
