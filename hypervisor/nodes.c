@@ -10,8 +10,9 @@
 
 #include "hv.h"
 
-#define PATH_MAX_ABS (XENSTORE_ABS_PATH_MAX + 1)
-#define STATE_CLOSED "6"
+#define PATH_MAX_ABS       (XENSTORE_ABS_PATH_MAX + 1)
+#define STATE_INITIALISING "1"
+#define STATE_CLOSED       "6"
 
 int hv_nodes_dom0(struct hv *hv)
 {
@@ -142,7 +143,10 @@ static void device_close(struct hv_domain *d, const char *class, const char *id)
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return;
-	if (pvr_xs_read(d->hv->xs, path, state, sizeof(state)) >= 0 && strcmp(state, STATE_CLOSED))
+	if (pvr_xs_read(d->hv->xs, path, state, sizeof(state)) < 0)
+		return;
+	/* A frontend that never began holds nothing, and the next process may begin with it. */
+	if (strcmp(state, STATE_CLOSED) && strcmp(state, STATE_INITIALISING))
 		pvr_xs_write(d->hv->xs, path, STATE_CLOSED);
 }
 
