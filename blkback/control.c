@@ -150,7 +150,7 @@ static void frontend_event(struct pvr_blkback_control *control, const char *toke
 		mark(control, domid, devid);
 }
 
-/* 0 or -ECONNRESET. More than a turn's worth waits in the descriptor. */
+/* A turn's worth of events: 1 when more may wait, 0 when none does, or -ECONNRESET. */
 static int take_events(struct pvr_blkback_control *control)
 {
 	char path[512], token[64];
@@ -166,7 +166,7 @@ static int take_events(struct pvr_blkback_control *control)
 		else
 			backend_event(control, path);
 	}
-	return 0;
+	return 1;
 }
 
 /* ---- the loop
@@ -214,11 +214,10 @@ static int is_open(const struct pvr_blkback_device *device)
 	return !device->ended;
 }
 
-/* Sleeps unless something is to be done; 1 when stop_fd is readable. */
+/* Sleeps for at most timeout_ms (-1: no limit); 1 when stop_fd is readable. */
 static int wait_events(struct pvr_blkback_control *control, int stop_fd, int timeout_ms)
 {
-	int stopping =
-		control->home.stopping; /* then only workers matter, and xenstore may be gone */
+	int stopping = control->home.stopping; /* then only workers matter, and xenstore may be gone */
 	struct pollfd fds[] = {
 		{.fd = stopping ? -1 : pvr_host_store_fd(control->home.host), .events = POLLIN},
 		{.fd = control->wake_fd, .events = POLLIN},
@@ -226,7 +225,7 @@ static int wait_events(struct pvr_blkback_control *control, int stop_fd, int tim
 	};
 	uint64_t count;
 
-	if (poll(fds, 3, !stopping && any(control, is_dirty) ? 0 : timeout_ms) <= 0)
+	if (poll(fds, 3, timeout_ms) <= 0)
 		return 0;
 	if (fds[1].revents && read(control->wake_fd, &count, sizeof(count)) > 0)
 		mark_all(control);
@@ -250,15 +249,23 @@ int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd)
 {
 	int result = 0, stop = 0;
 
-	while (!result && !stop) {
+	while (result >= 0 && !stop) {
 		result = take_events(control);
+		if (result < 0)
+			break;
+
+		/*
+		 * A step talks to xenstore, and events come in with the answers without making the
+		 * descriptor readable again: sleep only after a look that found nothing to do.
+		 */
+		int busy = result || any(control, is_dirty);
+
+		result = step_devices(control);
 		if (!result)
-			result = step_devices(control);
-		if (!result)
-			stop = wait_events(control, stop_fd, -1);
+			stop = wait_events(control, stop_fd, busy ? 0 : -1);
 	}
 	drain(control);
-	return result;
+	return result < 0 ? result : 0;
 }
 
 /* ---- making it

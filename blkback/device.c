@@ -407,8 +407,13 @@ static int adopt_state(struct pvr_blkback_device *device, const struct view *vie
 		device->self = XenbusStateInitialising;
 		return 1;
 	}
-	if (view->own == XenbusStateClosing && device->self != XenbusStateClosed)
-		device->self = XenbusStateClosing;
+	if (view->own != XenbusStateClosing)
+		return 1;
+	if (device->self == XenbusStateClosed) {
+		publish(device, NULL, 0, XenbusStateClosed); /* it is already: say so again */
+		return 0;
+	}
+	device->self = XenbusStateClosing;
 	return 1;
 }
 
