@@ -79,8 +79,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 's':
 		if (parse_list(arg, o->sizes, &o->sizes_count, one_size))
-			argp_error(state,
-				"--size takes up to %u sizes, multiples of 512 bytes up to 1M",
+			argp_failure(state, EX_USAGE, 0, "--size takes up to %u sizes, multiples of 512 bytes up to 1M",
 				SIZES_MAX);
 		return 0;
 	case 'd':
@@ -90,20 +89,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		if (tool_number(arg, 0, 1000000, &o->think_us))
-			argp_error(state, "--think is a number of microseconds, not '%s'", arg);
+			argp_failure(state, EX_USAGE, 0, "--think is a number of microseconds, not '%s'", arg);
 		return 0;
 	case 'T':
 		if (tool_number(arg, 1, 600000, &o->ms))
-			argp_error(state, "--time is a number of milliseconds, not '%s'", arg);
+			argp_failure(state, EX_USAGE, 0, "--time is a number of milliseconds, not '%s'", arg);
 		return 0;
 	case 'r':
 		if (tool_number(arg, 1, BENCH_ROUNDS_MAX, &o->rounds))
-			argp_error(state, "--rounds is a number from 1 to %u, not '%s'",
+			argp_failure(state, EX_USAGE, 0, "--rounds is a number from 1 to %u, not '%s'",
 				BENCH_ROUNDS_MAX, arg);
 		return 0;
 	case 'i':
 		if (tool_size(arg, &o->image) || o->image < 1 << 20 || o->image % 4096)
-			argp_error(state, "--image is a size from 1M up, not '%s'", arg);
+			argp_failure(state, EX_USAGE, 0, "--image is a size from 1M up, not '%s'", arg);
 		return 0;
 	case 'f':
 		o->file = arg;

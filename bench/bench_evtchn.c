@@ -50,11 +50,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'c':
 		if (tool_number(arg, 100, 100000000, &o->count))
-			argp_error(state, "--count is a number from 100 up, not '%s'", arg);
+			argp_failure(state, EX_USAGE, 0, "--count is a number from 100 up, not '%s'", arg);
 		return 0;
 	case 'r':
 		if (tool_number(arg, 1, BENCH_ROUNDS_MAX, &o->rounds))
-			argp_error(state, "--rounds is a number from 1 to %u, not '%s'",
+			argp_failure(state, EX_USAGE, 0, "--rounds is a number from 1 to %u, not '%s'",
 				BENCH_ROUNDS_MAX, arg);
 		return 0;
 	case 'j':
@@ -65,8 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* ---- the event channel
- * ------------------------------------------------------------------------------- */
+/* ---- the event channel ---- */
 
 static void guest_take(evtchn_port_t port, int awake)
 {
@@ -137,8 +136,7 @@ static int host_main(struct shared *shared, const struct options *o, const struc
 	return 0;
 }
 
-/* ---- bare eventfds
- * ----------------------------------------------------------------------------------- */
+/* ---- bare eventfds ---- */
 
 static void eventfd_take(int fd, int awake)
 {
@@ -190,8 +188,7 @@ static double eventfd_ns(uint64_t count, int awake)
 	return ns;
 }
 
-/* ---- all together
- * ------------------------------------------------------------------------------------ */
+/* ---- all together ---- */
 
 static int measure(const struct options *o, double *ns)
 {

@@ -57,31 +57,31 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 's':
 		if (tool_number(arg, 16, 112, &n) || (n != 16 && n != 112))
-			argp_error(state, "--slot-size is 16 or 112, not '%s'", arg);
+			argp_failure(state, EX_USAGE, 0, "--slot-size is 16 or 112, not '%s'", arg);
 		o->slot_size = (uint32_t)n;
 		return 0;
 	case 'e':
 		if (tool_number(arg, 2, 65536, &n) || (n & (n - 1)))
-			argp_error(state, "--entries is a power of two from 2 to 65536, not '%s'",
+			argp_failure(state, EX_USAGE, 0, "--entries is a power of two from 2 to 65536, not '%s'",
 				arg);
 		o->entries = (uint32_t)n;
 		return 0;
 	case 'o':
 		if (tool_number(arg, 1, 65536, &n))
-			argp_error(state, "--outstanding is a number from 1 up, not '%s'", arg);
+			argp_failure(state, EX_USAGE, 0, "--outstanding is a number from 1 up, not '%s'", arg);
 		o->outstanding = (uint32_t)n;
 		return 0;
 	case 'b':
 		if (parse_batches(o, arg))
-			argp_error(state, "--batch takes one to four numbers, as in 1,8,32");
+			argp_failure(state, EX_USAGE, 0, "--batch takes one to four numbers, as in 1,8,32");
 		return 0;
 	case 'c':
 		if (tool_number(arg, 1000, 1000000000000, &o->count))
-			argp_error(state, "--count is a number from 1000 up, not '%s'", arg);
+			argp_failure(state, EX_USAGE, 0, "--count is a number from 1000 up, not '%s'", arg);
 		return 0;
 	case 'r':
 		if (tool_number(arg, 1, BENCH_ROUNDS_MAX, &n))
-			argp_error(state, "--rounds is a number from 1 to %u, not '%s'",
+			argp_failure(state, EX_USAGE, 0, "--rounds is a number from 1 to %u, not '%s'",
 				BENCH_ROUNDS_MAX, arg);
 		o->rounds = (uint32_t)n;
 		return 0;

@@ -62,8 +62,7 @@ static void mark(struct pvr_blkback_control *control, unsigned domid, unsigned d
 	control->device_count++;
 }
 
-/* ---- finding devices
- * ------------------------------------------------------------------------------ */
+/* ---- finding devices ---- */
 
 /* A number that is a whole path component: returns what follows it, or NULL. */
 static const char *component(const char *text, unsigned *number)
@@ -169,8 +168,7 @@ static int take_events(struct pvr_blkback_control *control)
 	return 1;
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 static int step_devices(struct pvr_blkback_control *control)
 {
@@ -268,8 +266,7 @@ int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd)
 	return result < 0 ? result : 0;
 }
 
-/* ---- making it
- * ------------------------------------------------------------------------------------ */
+/* ---- making it ---- */
 
 static unsigned default_workers(void)
 {
@@ -299,19 +296,20 @@ static int start_workers(struct pvr_blkback_control *control, unsigned count)
 }
 
 int pvr_blkback_control_create(
-	const char *dir, unsigned workers, struct pvr_blkback_control **control)
+	const struct pvr_blkback_config *config, struct pvr_blkback_control **control)
 {
 	struct pvr_blkback_control *new = calloc(1, sizeof(*new));
 	int result;
 
 	if (!new)
 		return -ENOMEM;
-	new->home.dir = dir;
+	new->home.dir = config->dir;
+	new->home.quiet = config->quiet;
 	new->home.workers = new->workers;
 	new->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	result = new->wake_fd < 0 ? -errno : pvr_host_open(dir, &new->home.host);
+	result = new->wake_fd < 0 ? -errno : pvr_host_open(config->dir, &new->home.host);
 	if (!result)
-		result = start_workers(new, workers);
+		result = start_workers(new, config->workers);
 	if (!result)
 		result = pvr_host_store_watch(new->home.host, PVR_BLKBACK_ROOT, "b");
 	if (result) {

@@ -6,16 +6,17 @@
 #ifndef PVR_BLKBACK_CONTROL_H
 #define PVR_BLKBACK_CONTROL_H
 
+#include <pvring/blkback.h>
 #include <pvring/host.h>
 
 struct pvr_blkback_control;
 
 /*
- * Connect to the hypervisor at `dir`, start the workers (0: one a CPU, at most 4), watch for
- * devices. 0, or a negative errno and everything undone. `dir` must outlive it.
+ * Connect to the hypervisor at config->dir, start the workers, watch for devices. 0, or a negative
+ * errno and everything undone. config->dir must outlive it.
  */
 int pvr_blkback_control_create(
-	const char *dir, unsigned workers, struct pvr_blkback_control **control);
+	const struct pvr_blkback_config *config, struct pvr_blkback_control **control);
 
 /*
  * Serve until stop_fd is readable, then drain and close every device. 0, or -ECONNRESET when the

@@ -65,8 +65,7 @@ __attribute__((format(printf, 2, 3))) static void complain(
 		device->errors == ERRORS_LOGGED ? "; no more is said of this device" : "");
 }
 
-/* ---- states
- * --------------------------------------------------------------------------------------- */
+/* ---- states ---- */
 
 static enum outcome publish(struct pvr_blkback_device *device, const struct pvr_blkback_node *nodes,
 	unsigned count, enum xenbus_state state)
@@ -95,8 +94,7 @@ static enum outcome fail(struct pvr_blkback_device *device, const char *error)
 	return AGAIN;
 }
 
-/* ---- the ring
- * ------------------------------------------------------------------------------------- */
+/* ---- the ring ---- */
 
 static int ring_state(const struct pvr_blkback_device *device)
 {
@@ -146,8 +144,7 @@ static void ring_settle(struct pvr_blkback_device *device)
 	}
 }
 
-/* ---- looking
- * -------------------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 /*
  * The frontend's directory. The node is the toolstack's, but a toolstack has been talked into
@@ -223,8 +220,7 @@ static int look(struct pvr_blkback_device *device, struct view *view)
 	return 0;
 }
 
-/* ---- the handshake
- * -------------------------------------------------------------------------------- */
+/* ---- the handshake ---- */
 
 static const char *read_optional(
 	struct pvr_blkback_device *device, const char *name, char *value, size_t size)
@@ -258,7 +254,8 @@ static enum outcome refuse(struct pvr_blkback_device *device, const char *error)
 		{.name = "error"},
 	};
 
-	complain(device, "%s", error);
+	if (!device->home->quiet)
+		complain(device, "%s", error);
 	snprintf(nodes[1].value, sizeof(nodes[1].value), "%s", error);
 	snprintf(nodes[2].value, sizeof(nodes[2].value), "%s", error);
 	device->useless = 1;
@@ -382,10 +379,10 @@ static enum outcome announce(struct pvr_blkback_device *device)
 	return publish(device, nodes, 5, XenbusStateConnected);
 }
 
-/* ---- a step
- * --------------------------------------------------------------------------------------- */
+/* ---- a step ---- */
 
-/* The toolstack, too, writes our state: 1 when it makes the device anew, 5 when it wants it closed.
+/*
+ * The toolstack, too, writes our state: 1 when it makes the device anew, 5 when it wants it closed.
  */
 static int adopt_state(struct pvr_blkback_device *device, const struct view *view)
 {

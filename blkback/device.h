@@ -23,6 +23,7 @@ struct pvr_blkback_home {
 	struct pvr_blkback_worker **workers;
 	unsigned worker_count;
 	unsigned next_worker; /* who gets the next ring */
+	int quiet;            /* see struct pvr_blkback_config */
 	int stopping;         /* every device drains and closes */
 };
 

@@ -73,7 +73,8 @@ struct pvr_blkback_io *pvr_blkback_engine_reap(struct pvr_blkback_engine *engine
 /* Readable when reap may have something; -1: it always has all. */
 int pvr_blkback_engine_fd(struct pvr_blkback_engine *engine);
 
-/* ---- for the engines --------------------------------------------------------------------------
+/*
+ * ---- for the engines --------------------------------------------------------------------------
  */
 
 /* Complete: `error` goes to the io, which goes to the done list. */

@@ -41,7 +41,7 @@ static void say_ready(int fd)
 static int serve(const struct pvr_blkback_config *config, int signal_fd)
 {
 	struct pvr_blkback_control *control;
-	int result = pvr_blkback_control_create(config->dir, config->workers, &control);
+	int result = pvr_blkback_control_create(config, &control);
 
 	if (result) {
 		fprintf(stderr,

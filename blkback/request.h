@@ -18,7 +18,8 @@
 /* Whose layout the frontend writes: node `protocol`. aarch64 lays out as x86_64 does. */
 enum pvr_blkback_abi { PVR_BLKBACK_ABI_X86_64, PVR_BLKBACK_ABI_X86_32 };
 
-/* 0 and the layout, or -EINVAL for a name that is none. NULL: our own architecture's (io/blkif.h).
+/*
+ * 0 and the layout, or -EINVAL for a name that is none. NULL: our own architecture's (io/blkif.h).
  */
 int pvr_blkback_abi_by_name(const char *name, enum pvr_blkback_abi *abi);
 

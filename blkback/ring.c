@@ -25,8 +25,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* ---- a ring comes and goes
- * ------------------------------------------------------------------------ */
+/* ---- a ring comes and goes ---- */
 
 static uint32_t ring_entries(const struct pvr_blkback_offer *offer)
 {
@@ -104,14 +103,14 @@ void pvr_blkback_ring_disconnect(struct pvr_blkback_ring *ring, struct pvr_host 
 	pvr_host_unmap_area(host, &ring->area);
 }
 
-/* ---- taking
- * --------------------------------------------------------------------------------------- */
+/* ---- taking ---- */
 
 static struct pvr_blkback_job *job_get(struct pvr_blkback_ring *ring)
 {
 	struct pvr_blkback_job *job = ring->free;
 
-	/* There are as many jobs as slots, and pvr_ring_pending never lets more than those be open.
+	/*
+	 * There are as many jobs as slots, and pvr_ring_pending never lets more than those be open.
 	 */
 	assert(job);
 	ring->free = job->next;
@@ -230,7 +229,8 @@ static int ring_break(struct pvr_blkback_ring *ring, const char *error)
 	return -EPROTO;
 }
 
-/* Copies and checks up to a batch; the good ones into jobs[], their pages asked for in turn->map.
+/*
+ * Copies and checks up to a batch; the good ones into jobs[], their pages asked for in turn->map.
  */
 static unsigned take_batch(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn,
 	unsigned pending, struct pvr_blkback_job *jobs[], unsigned *pages)
@@ -302,8 +302,7 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 	return pending;
 }
 
-/* ---- answering
- * ------------------------------------------------------------------------------------ */
+/* ---- answering ---- */
 
 /* The next step of a request whose last step is done; 1 when there is none. */
 static int step_over(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job)

@@ -82,7 +82,8 @@ struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer 
 /* FAILED, GONE, or never given to a worker. */
 void pvr_blkback_ring_destroy(struct pvr_blkback_ring *ring);
 
-/* ---- by the worker ------------------------------------------------------------------------------
+/*
+ * ---- by the worker ------------------------------------------------------------------------------
  */
 
 /* Map the ring and bind the event channel; 0, or a negative errno with ring->error set and nothing

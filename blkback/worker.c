@@ -82,8 +82,7 @@ static void clear_fd(int fd)
 		;
 }
 
-/* ---- rings come and go
- * ---------------------------------------------------------------------------- */
+/* ---- rings come and go ---- */
 
 static int state_of(const struct pvr_blkback_ring *ring)
 {
@@ -161,8 +160,7 @@ static void obey(struct pvr_blkback_worker *worker)
 		atomic_store_explicit(&worker->asked, 1, memory_order_relaxed);
 }
 
-/* ---- a turn
- * --------------------------------------------------------------------------------------- */
+/* ---- a turn ---- */
 
 /* Whether requests are to be taken from a ring. */
 static int serving(const struct pvr_blkback_ring *ring)
@@ -188,8 +186,7 @@ static unsigned turn(struct pvr_blkback_worker *worker)
 	return work;
 }
 
-/* ---- sleeping
- * ------------------------------------------------------------------------------------- */
+/* ---- sleeping ---- */
 
 static int anything_pending(struct pvr_blkback_worker *worker)
 {
@@ -207,7 +204,8 @@ static void count_poll(struct pvr_blkback_worker *worker, int hit)
 				hit ? &ring->stats->polls_hit : &ring->stats->polls_missed, 1);
 }
 
-/* 1 when something turned up. Completions count too: finish them here rather than sleep for them.
+/*
+ * 1 when something turned up. Completions count too: finish them here rather than sleep for them.
  */
 static int spin(struct pvr_blkback_worker *worker)
 {
@@ -298,8 +296,7 @@ static void sleep_on(struct pvr_blkback_worker *worker)
 	}
 }
 
-/* ---- the thread
- * ----------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static int open_engines(struct pvr_blkback_worker *worker)
 {

@@ -253,7 +253,8 @@ int hv_port_unmask(struct hv_ports *ports, evtchn_port_t port)
 		return -EINVAL;
 	if (!ports->shared_info)
 		return 0;
-	/* Bit n of a little-endian bitmap is bit n%8 of byte n/8, whatever the width of its words.
+	/*
+	 * Bit n of a little-endian bitmap is bit n%8 of byte n/8, whatever the width of its words.
 	 */
 	_Atomic uint8_t *pending = (_Atomic uint8_t *)ports->shared_info + PENDING_OFFSET;
 	_Atomic uint8_t *mask = pending + HV_PORTS_2L(ports->word_size) / 8;

@@ -103,7 +103,8 @@ struct hv_port *hv_port_get(const struct hv_ports *ports, evtchn_port_t port);
 int hv_port_rx(const struct hv_port *port);
 int hv_port_tx(const struct hv_port *port);
 
-/* Once, before the first kick: what interrupts a write that a hostile process made sleep (SIGALRM).
+/*
+ * Once, before the first kick: what interrupts a write that a hostile process made sleep (SIGALRM).
  */
 void hv_event_init(void);
 

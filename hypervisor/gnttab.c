@@ -48,7 +48,8 @@ static int book_lock(struct pvr_gnttab *table, struct pvr_grant_book *book, unsi
 	for (unsigned i = 0; i < SPINS + yields; i++) {
 		uint32_t nobody = 0;
 
-		/* LOCK, partner UNLOCK: what the last holder wrote into book and maptracks is seen.
+		/*
+		 * LOCK, partner UNLOCK: what the last holder wrote into book and maptracks is seen.
 		 */
 		if (atomic_compare_exchange_strong_explicit(&book->lock, &nobody, table->client,
 			    memory_order_acquire, memory_order_relaxed))
@@ -63,7 +64,8 @@ static int book_lock(struct pvr_gnttab *table, struct pvr_grant_book *book, unsi
 
 static void book_unlock(struct pvr_grant_book *book)
 {
-	/* UNLOCK, partner LOCK: the counts and the maptrack are complete before the lock is free.
+	/*
+	 * UNLOCK, partner LOCK: the counts and the maptrack are complete before the lock is free.
 	 */
 	atomic_store_explicit(&book->lock, 0, memory_order_release);
 }

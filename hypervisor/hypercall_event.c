@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* event_channel_op: the commands' arguments, and who may use which port; the rules are in evtchn.c.
+/*
+ * event_channel_op: the commands' arguments, and who may use which port; the rules are in evtchn.c.
  */
 #include <errno.h>
 

@@ -126,7 +126,8 @@ struct copy {
 	uint16_t flags;
 };
 
-/* The i386 layout of struct gnttab_copy: frames have 32 bits. Source: grant_table.h built for i386.
+/*
+ * The i386 layout of struct gnttab_copy: frames have 32 bits. Source: grant_table.h built for i386.
  */
 struct copy_32 {
 	struct {

@@ -181,7 +181,8 @@ int64_t hv_vcpu_stop_timer(
 	return call->count < client->domain->vcpus ? 0 : -ENOENT;
 }
 
-/* Into the daemon's log, which is bounded by lines a second; what cannot be printed becomes a dot.
+/*
+ * Into the daemon's log, which is bounded by lines a second; what cannot be printed becomes a dot.
  */
 int64_t hv_console_write(
 	struct hv_client *client, const struct hv_call *call, struct hv_reply *reply)

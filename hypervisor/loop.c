@@ -102,7 +102,8 @@ void hv_loop_run(struct hv *hv)
 		} else if (n < 0 && errno != EINTR) {
 			return;
 		}
-		/* One of these a turn: nobody who always has more to do keeps the others waiting.
+		/*
+		 * One of these a turn: nobody who always has more to do keeps the others waiting.
 		 */
 		later = TAILQ_FIRST(&hv->laters);
 		if (later) {

@@ -150,10 +150,7 @@ int pvr_evtchn_wait(evtchn_port_t port, uint64_t deadline_ns)
 	return pvr_port_now_ns() >= deadline_ns ? -ETIMEDOUT : 0;
 }
 
-/*
- * ---- upcall
- * ----------------------------------------------------------------------------------------
- */
+/* ---- upcall ---- */
 
 static void deliver(evtchn_port_t port)
 {

@@ -80,11 +80,6 @@ static void client_unlock(void)
 		changed();
 }
 
-static void notify(void)
-{
-	pvr_evtchn_notify(pvr_boot_facts.store_port);
-}
-
 /* Says so once; from then on every request ends with -EPROTO. */
 static int broken(const char *what)
 {
@@ -102,10 +97,14 @@ static int broken(const char *what)
 	return -EPROTO;
 }
 
-/*
- * ---- receiving
- * -------------------------------------------------------------------------------------
- */
+static int notify(void)
+{
+	int r = pvr_evtchn_notify(pvr_boot_facts.store_port);
+
+	return r ? broken("no event reaches xenstored any more") : 0;
+}
+
+/* ---- receiving ---- */
 
 static void count_event(uint32_t token)
 {
@@ -189,8 +188,8 @@ static int receive(void)
 				break;
 		}
 	}
-	if (full)
-		notify();
+	if (full && r >= 0 && notify())
+		r = -EPROTO;
 	if (!r)
 		atomic_store_explicit(&client.pumped, events, memory_order_relaxed);
 	return r;
@@ -208,10 +207,7 @@ void pvr_store_pump(void)
 	client_unlock();
 }
 
-/*
- * ---- requests
- * --------------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 /* Make progress in both directions, or sleep until there may be some. 1: the reply is there. */
 static int progress(uint32_t seen, uint64_t deadline)
@@ -240,7 +236,9 @@ static int send(const void *bytes, size_t length, uint64_t deadline)
 		from += n;
 		length -= (size_t)n;
 		if (n) {
-			notify();
+			n = notify();
+			if (n)
+				return n;
 			continue;
 		}
 		n = progress(seen, deadline);
@@ -267,8 +265,12 @@ static int exchange_locked(uint32_t type, pvr_store_tx tx, const struct piece pi
 	r = send(&header, sizeof(header), deadline);
 	for (int i = 0; i < 2 && !r; i++)
 		r = send(piece[i].bytes, piece[i].length, deadline);
-	while (!r)
+	for (int sleeps = 0; !r; sleeps++) {
 		r = progress(atomic_load_explicit(&client.events, memory_order_acquire), deadline);
+		/* Woken twice by something else than the reply: is there still somebody to send one? */
+		if (!r && sleeps)
+			r = notify();
+	}
 	client.waiting = 0;
 	if (r < 0)
 		return r;
@@ -382,10 +384,7 @@ int pvr_store_tx_end(pvr_store_tx tx, int commit)
 	return exchange(XS_TRANSACTION_END, tx, commit ? "T" : "F", nothing, NULL, 0);
 }
 
-/*
- * ---- watches
- * ---------------------------------------------------------------------------------------
- */
+/* ---- watches ---- */
 
 static int watch_request(uint32_t type, struct pvr_store_watch *watch)
 {

@@ -97,7 +97,8 @@ static int hypervisor_main(const char *dir, int ready_fd)
 
 static int blkback_main(const char *dir, int ready_fd)
 {
-	struct pvr_blkback_config config = {.dir = dir, .ready_fd = ready_fd, .parent_dies = 1};
+	struct pvr_blkback_config config = {
+		.dir = dir, .ready_fd = ready_fd, .parent_dies = 1, .quiet = 1};
 
 	prctl(PR_SET_NAME, "pvring-blkback");
 	return pvr_blkback_run(&config);

@@ -11,8 +11,7 @@
 #include <pvring/host.h>
 #include <pvring/hypervisor.h>
 
-/* ---- numbers and errors (util.c)
- * --------------------------------------------------------------------- */
+/* ---- numbers and errors (util.c) ---- */
 
 /* A decimal number from lowest to highest, and nothing behind it: 0 or -EINVAL. */
 int tool_number(const char *text, uint64_t lowest, uint64_t highest, uint64_t *value);
@@ -36,8 +35,7 @@ int tool_no_hypervisor(const char *dir, long error);
 /* The verb now running, for tool_error. */
 extern const char *tool_verb;
 
-/* ---- disks (spec.c)
- * ---------------------------------------------------------------------------------- */
+/* ---- disks (spec.c) ---- */
 
 enum disk_type { DISK_FILE, DISK_MEM, DISK_NULL };
 
@@ -63,8 +61,7 @@ int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t 
 int disk_vdev_number(const char *vdev, uint32_t *number);
 const char *disk_vdev_name(uint32_t number, char out[16]);
 
-/* ---- devices in xenstore (toolstack.c)
- * --------------------------------------------------------------- */
+/* ---- devices in xenstore (toolstack.c) ---- */
 
 /*
  * Create the two directories of a disk in one transaction, then wait until its backend has opened
@@ -82,8 +79,7 @@ int device_detach(
 void device_backend_read(struct pvr_host *host, uint32_t domid, uint32_t devid, const char *name,
 	char *value, size_t size);
 
-/* ---- domains
- * ----------------------------------------------------------------------------------------- */
+/* ---- domains ---- */
 
 /* By name or number: its description, or -ENOENT. */
 int domain_find(int control, const char *name, struct pvr_hv_domain *domain);
@@ -92,8 +88,7 @@ int domain_find(int control, const char *name, struct pvr_hv_domain *domain);
  * errno. */
 int domain_list(int control, struct pvr_hv_domain **domains, unsigned *count);
 
-/* ---- an ephemeral system (system.c)
- * ------------------------------------------------------------------ */
+/* ---- an ephemeral system (system.c) ---- */
 
 struct ephemeral {
 	char dir[128];
@@ -110,8 +105,7 @@ int ephemeral_start(
 	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory);
 void ephemeral_stop(struct ephemeral *system);
 
-/* ---- latency histogram (hist.c)
- * ---------------------------------------------------------------------- */
+/* ---- latency histogram (hist.c) ---- */
 
 #define HIST_BUCKETS 1024u
 
@@ -125,8 +119,7 @@ void hist_add(struct hist *hist, uint64_t value);
 /* The value that `fraction` (0 to 1) of all values do not exceed; 0 when there are none. */
 uint64_t hist_at(const struct hist *hist, double fraction);
 
-/* ---- verbs
- * ------------------------------------------------------------------------------------------- */
+/* ---- verbs ---- */
 
 int verb_run(int argc, char **argv);
 int verb_hypervisor(int argc, char **argv);

@@ -216,7 +216,8 @@ static int fd_to_disk(struct blk *b, int fd, const char *from)
 	return rc ? disk_error(b, "flush", b->offset, rc) : 0;
 }
 
-/* A word of the pattern: splitmix64 of seed and position, so that no two words of a disk are alike.
+/*
+ * A word of the pattern: splitmix64 of seed and position, so that no two words of a disk are alike.
  */
 static uint64_t pattern(uint64_t seed, uint64_t position)
 {

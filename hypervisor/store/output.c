@@ -41,7 +41,8 @@ void xs_reply(struct pvr_xs_conn *conn, uint32_t type, const void *data, size_t 
 	}
 	out = message(type, conn->hdr.req_id, conn->hdr.tx_id, len);
 	if (!out) {
-		/* A request without an answer would leave the client waiting: end the connection.
+		/*
+		 * A request without an answer would leave the client waiting: end the connection.
 		 */
 		conn->error = -ENOMEM;
 		return;

@@ -57,7 +57,8 @@ static int do_read(const struct xs_request *request)
 	return error;
 }
 
-/* Copies names of children from byte `offset` of the list on, whole names only, at most max bytes.
+/*
+ * Copies names of children from byte `offset` of the list on, whole names only, at most max bytes.
  */
 static size_t names(const struct xs_node *node, size_t offset, char *out, size_t max)
 {
@@ -158,7 +159,8 @@ static int do_rm(const struct xs_request *request)
 	return ok_if(request, error);
 }
 
-/* The permissions of a special path, which is no node of the tree and has no part in transactions.
+/*
+ * The permissions of a special path, which is no node of the tree and has no part in transactions.
  */
 static int special_lookup(
 	struct pvr_xs_conn *conn, const char *path, unsigned perm, struct xs_special_node **special)

@@ -201,7 +201,8 @@ void pvr_xs_resume(struct pvr_xs *xs, uint16_t domid)
 		dom->shutdown = false;
 }
 
-/* Takes the domain out of one node's permissions. The list only shrinks, so that needs no memory.
+/*
+ * Takes the domain out of one node's permissions. The list only shrinks, so that needs no memory.
  */
 static void scrub_node(struct pvr_xs *xs, struct xs_node *node, uint16_t domid)
 {
@@ -215,7 +216,8 @@ static void scrub_node(struct pvr_xs *xs, struct xs_node *node, uint16_t domid)
 	node->gen = ++xs->gen;
 }
 
-/* Nodes that are shared are replaced while the walk goes on over the old ones, which others hold.
+/*
+ * Nodes that are shared are replaced while the walk goes on over the old ones, which others hold.
  */
 static int scrub_tree(struct pvr_xs *xs, uint16_t domid)
 {

@@ -189,7 +189,8 @@ void xs_fire(struct pvr_xs *xs, const char *path, struct xs_node *root)
 		return;
 	for (size_t i = 0; i < len; i++)
 		depth += path[i] == '/';
-	/* A deep path has more prefixes than there may be watches; then those are compared instead.
+	/*
+	 * A deep path has more prefixes than there may be watches; then those are compared instead.
 	 */
 	if (depth > HASH_COUNT(xs->wpaths)) {
 		for (wpath = xs->wpaths; wpath; wpath = wpath->hh.next)

@@ -25,6 +25,7 @@ struct pvr_blkback_config {
 	unsigned workers; /* threads; 0: one a CPU, at most 4 */
 	int ready_fd;     /* one byte is written when backend/vbd is watched; -1: none */
 	int parent_dies;  /* end when the parent process ends */
+	int quiet;        /* what hotplug-error says is not repeated on stderr: the toolstack reads it */
 };
 
 /*

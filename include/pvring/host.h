@@ -29,7 +29,7 @@ void pvr_host_close(struct pvr_host *host);
 
 /* The hypervisor is gone: every later call fails with -ECONNRESET; whoever sees it ends in order. */
 
-/* ---- grants ------------------------------------------------------------------------------------------ */
+/* ---- grants ---- */
 
 /*
  * One page to map. In: domid, ref, readonly. Out: status (GNTST_okay or a negative GNTST_*), and when okay
@@ -76,7 +76,7 @@ struct pvr_host_copy {
 };
 unsigned pvr_host_copy(struct pvr_host *host, struct pvr_host_copy *copies, unsigned count);
 
-/* ---- event channels ---------------------------------------------------------------------------------- */
+/* ---- event channels ---- */
 
 /* Bind to `remote` of domain domid; the local port, or a negative errno (-EINVAL: not ours to bind). May sleep. */
 int pvr_host_evtchn_bind(struct pvr_host *host, domid_t domid, evtchn_port_t remote);
@@ -91,7 +91,7 @@ int pvr_host_evtchn_fd(struct pvr_host *host);
 /* Take the next pending port, clearing it: the port, or -EAGAIN. Never sleeps. */
 int pvr_host_evtchn_pending(struct pvr_host *host);
 
-/* ---- xenstore ---------------------------------------------------------------------------------------- */
+/* ---- xenstore ---- */
 
 /* Transaction number; 0: outside of any. All of these sleep until xenstored has answered. */
 typedef uint32_t pvr_host_tx;

@@ -148,7 +148,7 @@ struct pvr_hv_domain {
 	uint64_t hypercalls;     /* that reached the daemon */
 };
 
-/* ---- the daemon -------------------------------------------------------------------------------------- */
+/* ---- the daemon ---- */
 
 struct pvr_hv_config {
 	const char *dir;      /* made if missing (mode 0700); sockets within must not be in use */
@@ -166,7 +166,7 @@ struct pvr_hv_config {
  */
 int pvr_hypervisor_run(const struct pvr_hv_config *config);
 
-/* ---- a client of it (ports/client) ------------------------------------------------------------------- */
+/* ---- a client of it (ports/client) ---- */
 
 /* The directory to use: `dir` if not NULL, else $PVRING_DIR, else the user's default. Into out[size]. */
 int pvr_hv_dir(const char *dir, char *out, size_t size);

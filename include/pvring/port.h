@@ -35,7 +35,7 @@ struct pvr_boot {
 	domid_t domid;                      /* this domain; DOMID_SELF where unknown */
 };
 
-/* ---- what the library gives the port --------------------------------------------------------------- */
+/* ---- what the library gives the port ---- */
 
 /*
  * Start the library: masks every event channel, takes over the grant table and the store ring. Call once,
@@ -51,7 +51,7 @@ int pvr_init(const struct pvr_boot *boot);
  */
 void pvr_upcall(void);
 
-/* ---- what the port supplies ------------------------------------------------------------------------ */
+/* ---- what the port supplies ---- */
 
 /*
  * `count` (1 or more) zeroed pages of the domain's own memory, contiguous and page aligned in virtual addresses;

@@ -109,7 +109,7 @@ void pvr_xs_destroy(struct pvr_xs *xs);
 int pvr_xs_timeout(struct pvr_xs *xs);
 void pvr_xs_run(struct pvr_xs *xs);
 
-/* ---- connections ----------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 /*
  * `ready` says that pvr_xs_conn_output has bytes where it had none, or that pvr_xs_conn_feed will
@@ -159,7 +159,7 @@ size_t pvr_xs_conn_output(struct pvr_xs_conn *conn, const void **bytes);
 /* The first n bytes of the output were sent; n is at most what pvr_xs_conn_output returned. */
 void pvr_xs_conn_consume(struct pvr_xs_conn *conn, size_t n);
 
-/* ---- the daemon's own hand in the store: as domain 0, outside transactions ------------------- */
+/* ---- the daemon's own hand in the store: as domain 0, outside transactions ---- */
 
 /* Writes a string (without its nul), creating what is missing above it; fires watches. */
 int pvr_xs_write(struct pvr_xs *xs, const char *path, const char *value);
@@ -204,7 +204,7 @@ void pvr_xs_resume(struct pvr_xs *xs, uint16_t domid);
  */
 int pvr_xs_release(struct pvr_xs *xs, uint16_t domid);
 
-/* ---- looking inside -------------------------------------------------------------------------- */
+/* ---- looking inside ---- */
 
 /*
  * Walks the store and compares: names, links, generations, per-domain counts with what is

@@ -62,7 +62,8 @@ union fd_room {
 	char bytes[CMSG_SPACE(PVR_HV_FDS_MAX * sizeof(int))];
 };
 
-/* Sort the descriptors that came: up to `room` into fds[], the others closed. How many were kept.
+/*
+ * Sort the descriptors that came: up to `room` into fds[], the others closed. How many were kept.
  */
 static unsigned fds_take(struct msghdr *msg, int *fds, unsigned room)
 {

@@ -36,7 +36,8 @@ void watches_free(struct dom0_store *s);
 /* Queue the event in s->head and s->body, unless an equal one waits already. */
 void watch_event_take(struct dom0_store *s);
 
-/* The oldest event, as pvr_host_store_event: 1, 0, or -E2BIG when the caller's room is too small.
+/*
+ * The oldest event, as pvr_host_store_event: 1, 0, or -E2BIG when the caller's room is too small.
  */
 int watch_event_next(
 	struct dom0_store *s, char *path, size_t path_size, char *token, size_t token_size);

@@ -76,6 +76,7 @@ static int domain_start(const struct pvr_hv_boot *hv, int store_rx, int store_tx
 	err = events_init();
 	if (err)
 		goto fail_pages;
+	pvr_process.store_port = hv->store_port;
 	err = events_port_open(hv->store_port, PORT_SENDS, store_rx, store_tx);
 	if (err)
 		goto fail_port;

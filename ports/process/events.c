@@ -141,6 +141,13 @@ static void port_event(evtchn_port_t port)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* Whoever waits for xenstored's answer looks again, and finds that nobody will answer. */
+static void control_lost(void)
+{
+	process_lost();
+	port_event(pvr_process.store_port);
+}
+
 static void *upcall_thread(void *arg)
 {
 	uint8_t *pending = &pvr_process.info->vcpu_info[0].evtchn_upcall_pending;
@@ -152,7 +159,7 @@ static void *upcall_thread(void *arg)
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.u32 == EVENT_CONTROL)
-				process_lost();
+				control_lost();
 			else if (events[i].data.u32 == EVENT_KICK)
 				kick_drain();
 			else
@@ -266,6 +273,9 @@ long events_send(evtchn_port_t port)
 
 	if (port >= PORTS)
 		return -EINVAL;
+	/* The other end of the store's channel is the daemon itself; backends may well be alive. */
+	if (port == pvr_process.store_port && pvr_process.lost)
+		return -ECONNRESET;
 	pthread_mutex_lock(&ports[port].lock);
 	if (ports[port].kind == PORT_SENDS) {
 		ssize_t n = write(ports[port].tx, &one, sizeof(one));
@@ -298,7 +308,8 @@ long events_unmask(evtchn_port_t port)
 	return result;
 }
 
-/* The time from now to `deadline` (0: none) for a system call that wants a duration; NULL for none.
+/*
+ * The time from now to `deadline` (0: none) for a system call that wants a duration; NULL for none.
  */
 static struct timespec *time_left(uint64_t deadline, struct timespec *left)
 {

@@ -21,6 +21,7 @@ struct process {
 	pthread_mutex_t control_lock; /* one call at a time on the control socket */
 	_Atomic int attached;
 	_Atomic int lost; /* the daemon is gone; said once */
+	evtchn_port_t store_port;
 };
 
 extern struct process pvr_process __attribute__((visibility("hidden")));

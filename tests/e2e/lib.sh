@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What the end-to-end tests share. Each test is a script that sources this file and calls `check`; run.sh counts.
 set -u
-root=$(cd "$(dirname "$0")/../.." && pwd)
+root=$(cd "${0%/*}/../.." && pwd)
 BUILD=${BUILD:-$root/build}
 PATH=$BUILD:$PATH
 export PATH

@@ -39,7 +39,7 @@ void check(int good, const char *what, int line)
 		_exit(1);
 }
 
-/* ---- children -------------------------------------------------------------------------------- */
+/* ---- children ---- */
 
 struct child {
 	pid_t pid;
@@ -96,7 +96,7 @@ static void child_end(struct child *child)
 	close(child->fd);
 }
 
-/* ---- the daemon ------------------------------------------------------------------------------ */
+/* ---- the daemon ---- */
 
 static struct child hypervisor;
 
@@ -148,7 +148,7 @@ static struct pvr_hv_domain domain_wait(uint32_t state, uint32_t mapped)
 	return info;
 }
 
-/* ---- host ------------------------------------------------------------------------------------ */
+/* ---- host ---- */
 
 static int host_wait(struct pvr_host *host)
 {
@@ -361,7 +361,8 @@ static void test_store(struct pvr_host *host)
 	CHECK(pvr_host_store_event(host, names, sizeof(names), token, sizeof(token)) == 0);
 	CHECK(pvr_host_store_unwatch(host, from_host, "t") == 0);
 
-	/* More different events than are kept: what is left over is one event for the watch itself.
+	/*
+	 * More different events than are kept: what is left over is one event for the watch itself.
 	 */
 	CHECK(pvr_host_store_watch(host, "/flood", "t") == 0);
 	for (int i = 0; i < 400; i++) {

@@ -53,8 +53,7 @@ static struct {
 static unsigned mapped, areas, bound, handles, fail_at, map_limit;
 static struct pvr_xs *store;
 
-/* ---- the test's hand
- * ------------------------------------------------------------------------------ */
+/* ---- the test's hand ---- */
 
 void mock_host_reset(void)
 {
@@ -212,8 +211,7 @@ void mock_store_rm(const char *path)
 	pthread_mutex_unlock(&lock);
 }
 
-/* ---- host.h: handles
- * ------------------------------------------------------------------------------ */
+/* ---- host.h: handles ---- */
 
 static void store_ready(void *opaque)
 {
@@ -254,8 +252,7 @@ void pvr_host_close(struct pvr_host *host)
 	free(host);
 }
 
-/* ---- host.h: grants
- * ------------------------------------------------------------------------------- */
+/* ---- host.h: grants ---- */
 
 static int16_t map_one(struct pvr_host_map *map)
 {
@@ -343,8 +340,7 @@ void pvr_host_unmap_area(struct pvr_host *host, struct pvr_host_area *area)
 	pthread_mutex_unlock(&lock);
 }
 
-/* ---- host.h: event channels
- * ----------------------------------------------------------------------- */
+/* ---- host.h: event channels ---- */
 
 int pvr_host_evtchn_bind(struct pvr_host *host, domid_t domid, evtchn_port_t remote)
 {
@@ -403,8 +399,7 @@ int pvr_host_evtchn_pending(struct pvr_host *host)
 	return port;
 }
 
-/* ---- host.h: the store
- * ---------------------------------------------------------------------------- */
+/* ---- host.h: the store ---- */
 
 static int error_number(const char *name)
 {
@@ -456,7 +451,8 @@ static int receive(struct pvr_host *host)
 	return 0;
 }
 
-/* Sends a message and takes the answer, which is there at once: the store is a function call away.
+/*
+ * Sends a message and takes the answer, which is there at once: the store is a function call away.
  */
 static int request(
 	struct pvr_host *host, uint32_t type, pvr_host_tx tx, const char *bytes, size_t length)

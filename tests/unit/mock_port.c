@@ -82,10 +82,7 @@ struct pvr_boot *mock_boot(void)
 	return &m.boot;
 }
 
-/*
- * ---- pages
- * -----------------------------------------------------------------------------------------
- */
+/* ---- pages ---- */
 
 void *pvr_port_pages_alloc(unsigned count)
 {
@@ -140,10 +137,7 @@ unsigned mock_pages_used(void)
 	return used;
 }
 
-/*
- * ---- lock, clock, sleep
- * ----------------------------------------------------------------------------
- */
+/* ---- lock, clock, sleep ---- */
 
 static void upcall(void)
 {
@@ -240,10 +234,7 @@ const char *mock_log_last(void)
 	return m.last;
 }
 
-/*
- * ---- events
- * ----------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static xen_ulong_t bit(evtchn_port_t port)
 {
@@ -366,10 +357,7 @@ long pvr_port_hypercall(unsigned op, unsigned long a1, unsigned long a2, unsigne
 	return -ENOSYS;
 }
 
-/*
- * ---- grants
- * ----------------------------------------------------------------------------------------
- */
+/* ---- grants ---- */
 
 void *mock_grant_map(grant_ref_t ref, domid_t peer, int write)
 {

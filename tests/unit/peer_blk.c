@@ -30,10 +30,7 @@ void peer_state(enum xenbus_state state)
 	peer_node("state", (const char[]){(char)('0' + state), '\0'});
 }
 
-/*
- * ---- requests
- * --------------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 static int16_t move_segment(const struct blkif_request *request,
 	const struct blkif_request_segment *segment, uint64_t sector)
@@ -136,10 +133,7 @@ void peer_answer(uint64_t id, uint8_t operation, int16_t status)
 	mock_raise(peer.port);
 }
 
-/*
- * ---- states
- * ----------------------------------------------------------------------------------------
- */
+/* ---- states ---- */
 
 static void connect(void)
 {

@@ -39,7 +39,8 @@ static void start(void)
 	mock_host_reset();
 	front_init(&front);
 	stop_fd = eventfd(0, 0);
-	CU_ASSERT_FATAL(pvr_blkback_control_create(NULL, 2, &control) == 0);
+	CU_ASSERT_FATAL(pvr_blkback_control_create(
+		&(struct pvr_blkback_config){.workers = 2}, &control) == 0);
 	CU_ASSERT_FATAL(pthread_create(&thread, NULL, run, NULL) == 0);
 }
 
@@ -154,8 +155,7 @@ static void write_and_read(void)
 	CU_ASSERT_EQUAL(((uint8_t *)mock_page(FRONT_DATA + 1))[4095], 0x3c);
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static void connect_use_close(void)
 {
@@ -310,7 +310,8 @@ static void old_ring_of_a_dead_backend_is_not_used(void)
 	stop();
 	mock_store_write(BACK "/state", "4");
 	stop_fd = eventfd(0, 0);
-	CU_ASSERT_FATAL(pvr_blkback_control_create(NULL, 1, &control) == 0);
+	CU_ASSERT_FATAL(pvr_blkback_control_create(
+		&(struct pvr_blkback_config){.workers = 1}, &control) == 0);
 	CU_ASSERT_FATAL(pthread_create(&thread, NULL, run, NULL) == 0);
 	CU_ASSERT(becomes(XenbusStateInitWait));
 	pause_ms(20);
@@ -358,8 +359,7 @@ static void multi_page_ring(void)
 	stop();
 }
 
-/* ---- hostile
- * -------------------------------------------------------------------------------------- */
+/* ---- hostile ---- */
 
 /* XSA-175: the frontend path leads out of the guest's own tree. */
 static void xsa_175_hostile_frontend_path(void)
@@ -463,7 +463,8 @@ static void xsa_350_connect_loop(void)
 	stop();
 }
 
-/* XSA-349: state is rewritten as fast as can be; the queue of events stays short and I/O goes on.
+/*
+ * XSA-349: state is rewritten as fast as can be; the queue of events stays short and I/O goes on.
  */
 static void xsa_349_state_flood(void)
 {

@@ -117,8 +117,7 @@ static uint8_t *data(unsigned page)
 	return mock_page(FRONT_DATA + page);
 }
 
-/* ---- what works
- * ----------------------------------------------------------------------------------- */
+/* ---- what works ---- */
 
 /* Three hundred round trips, many times around the ring and once around 2^32. */
 static void write_and_read_across_2_32(void)
@@ -282,8 +281,7 @@ static void truncated_image_fails_only_its_requests(void)
 	unlink(path);
 }
 
-/* ---- what must not work
- * --------------------------------------------------------------------------- */
+/* ---- what must not work ---- */
 
 static _Atomic int flipping;
 
@@ -400,7 +398,8 @@ static void xsa_361_neighbours(void)
 	tear_down();
 }
 
-/* XSA-300: no more mappings to be had. What fits is served, the rest is an error, and it recovers.
+/*
+ * XSA-300: no more mappings to be had. What fits is served, the rest is an error, and it recovers.
  */
 static void xsa_300_map_exhaustion(void)
 {

@@ -100,10 +100,7 @@ static void backend_that_never_comes(void)
 	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
 
-/*
- * ---- asynchronous
- * ----------------------------------------------------------------------------------
- */
+/* ---- asynchronous ---- */
 
 static unsigned done_count;
 static int done_error;
@@ -213,10 +210,7 @@ static void wait_has_a_deadline(void)
 	close_disk();
 }
 
-/*
- * ---- blocking
- * --------------------------------------------------------------------------------------
- */
+/* ---- blocking ---- */
 
 static void fill_bytes(uint8_t *bytes, size_t size, unsigned seed)
 {

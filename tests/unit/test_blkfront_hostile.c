@@ -226,10 +226,7 @@ static void xsa_405_random_answers(void)
 	}
 }
 
-/*
- * ---- the backend's states
- * --------------------------------------------------------------------------
- */
+/* ---- the backend's states ---- */
 
 static void closing_backend_may_still_answer(void)
 {

@@ -83,7 +83,8 @@ static void interdomain_life(void)
 	CU_ASSERT_EQUAL(s.status, EVTCHNSTAT_interdomain);
 	CU_ASSERT_EQUAL(s.u.interdomain.dom, 0);
 	CU_ASSERT_EQUAL(s.u.interdomain.port, 1);
-	/* Closed on one side, unbound on the other, which waits for the same domain: bound again.
+	/*
+	 * Closed on one side, unbound on the other, which waits for the same domain: bound again.
 	 */
 	CU_ASSERT_EQUAL(hv_port_close(&dom0, 1), 0);
 	CU_ASSERT_EQUAL(hv_port_close(&dom0, 1), -EINVAL);
@@ -136,7 +137,8 @@ static void interrupts(void)
 	hv_ports_raise_virq(&guest, VIRQ_DOM_EXC);
 	CU_ASSERT(took(&guest, exc));
 	CU_ASSERT(!took(&guest, timer));
-	/* An IPI and a vCPU's own interrupt stay where they are; a global one moves, and stays one.
+	/*
+	 * An IPI and a vCPU's own interrupt stay where they are; a global one moves, and stays one.
 	 */
 	CU_ASSERT_EQUAL(hv_port_bind_vcpu(&guest, (evtchn_port_t)ipi, 0), -EINVAL);
 	CU_ASSERT_EQUAL(hv_port_bind_vcpu(&guest, (evtchn_port_t)timer, 0), -EINVAL);

@@ -303,7 +303,8 @@ static void *guest_flips(void *arg)
 	return NULL;
 }
 
-/* The entry changes all the time: every call returns, and what is okay is a frame that was checked.
+/*
+ * The entry changes all the time: every call returns, and what is okay is a frame that was checked.
  */
 static void xsa_230_295_flipping_guest_cannot_hang_us(void)
 {
@@ -491,7 +492,8 @@ static void client_dead_at_every_step(void)
 	}
 }
 
-/* Client 1 is recovered while client 2, dead too, holds the lock: nothing is lost, in either order.
+/*
+ * Client 1 is recovered while client 2, dead too, holds the lock: nothing is lost, in either order.
  */
 static void two_dead_clients(void)
 {

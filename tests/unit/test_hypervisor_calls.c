@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Hypercalls and the store's ring through the real daemon, from guests of both word sizes and dom0.
+/*
+ * Hypercalls and the store's ring through the real daemon, from guests of both word sizes and dom0.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -401,7 +402,8 @@ static void store_by_ring(void)
 	guests_stop(&g);
 }
 
-/* Indices that cannot be: the ring is broken and says so, the daemon reads nothing, others go on.
+/*
+ * Indices that cannot be: the ring is broken and says so, the daemon reads nothing, others go on.
  */
 static void xsa_38_hostile_ring_indices(void)
 {

@@ -298,7 +298,8 @@ static void xsa_326_unread_replies(void)
 	world_end(&w);
 }
 
-/* Watches everything, never reads, while it and others write. Nothing it may know is lost for good.
+/*
+ * Watches everything, never reads, while it and others write. Nothing it may know is lost for good.
  */
 static void xsa_326_unread_events(void)
 {

@@ -35,7 +35,8 @@ static const struct {
 	REQUEST(XS_SET_PERMS, 1, "/t/a\0n7\0r6"),
 };
 
-/* A transaction that wrote, and others that changed the tree since, so that everything is shared.
+/*
+ * A transaction that wrote, and others that changed the tree since, so that everything is shared.
  */
 static uint32_t prepare(struct world *w)
 {
