@@ -7,8 +7,8 @@ start_system
 truncate -s 16M "$work/disk.img"
 domid=$(pvring create guest)
 pvring block-attach guest "$work/disk.img" >/dev/null
-plugin=$BUILD/nbdkit-pvring-plugin.so
-PVRING_DOMID=$domid nbdkit -f -U "$work/nbd.sock" "$plugin" &
+PVRING_DOMID=$domid; export PVRING_DOMID
+$nbdkit -f -U "$work/nbd.sock" "$plugin" &
 guest=$!
 pids="$guest $pids"
 check "a guest connects" within 10 sh -c 'pvring block-list guest | grep -q Connected'
@@ -27,4 +27,7 @@ check "under 0.2 % of a CPU" test "$used" -le "$limit"
 # Shared pages of the guest's memory count as RssShmem; the rest is the backend's own.
 rss=$(awk '/^RssAnon|^RssFile/ {kb += $2} END {print kb}' "/proc/$back/status")
 echo "blkback: $rss KiB resident beside guest memory"
-check "under 10 MiB resident" test "$rss" -lt 10240
+case $BUILD in
+*/asan) ;; # its shadow memory is not the backend's
+*) check "under 10 MiB resident" test "$rss" -lt 10240 ;;
+esac

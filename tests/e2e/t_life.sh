@@ -43,8 +43,12 @@ for d in xvda xvdb xvdc xvdd; do check "detach $d" pvring block-detach guest $d;
 check "no statistics file is left" sh -c 'test -z "$(ls "$PVRING_DIR/stats")"'
 check "destroy" pvring destroy guest
 check "the list is empty" sh -c '! pvring list | grep -q guest'
-check "backend ends in order" sh -c "kill -TERM $back"
-check "hypervisor ends in order" sh -c "kill -TERM $hv"
+ends() { # in order: on SIGTERM, with status 0 (a sanitizer's leak report would be another)
+	kill -TERM "$1" && wait "$1"
+}
+check "backend ends in order" ends $back
+check "hypervisor ends in order" ends $hv
+pids=
 check "sockets are gone" within 10 sh -c "! test -e $PVRING_DIR/hypervisor.sock"
 
 # An ephemeral system cleans up, also on signals.
