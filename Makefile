@@ -79,8 +79,9 @@ $(BUILD)/tests/unit: $(call obj,tests/unit) $(UNIT_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(call obj,tests/unit) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@
 
+# What the parts under test log is expected; it is shown when a test fails.
 test-unit: $(BUILD)/tests/unit
-	$(BUILD)/tests/unit
+	@$(BUILD)/tests/unit 2>$(BUILD)/tests/unit.log || { tail -60 $(BUILD)/tests/unit.log; exit 1; }
 
 # ---- the ports against the real daemon; tests/e2e/t_ports.sh runs it ---------------------------------
 $(BUILD)/tests/ports: $(call obj,tests/e2e) $(LIBS)
