@@ -29,7 +29,7 @@ pvring blk info
 echo
 echo "== The same I/O through the split driver and without it, in turns"
 echo "   \$ pvring bench blk"
-pvring bench blk --file "$image" --time 300 --rounds 5 >"$image.bench" &
+pvring bench blk --file "$image" --time 200 --rounds 5 >"$image.bench" &
 bench=$!
 sleep 1
 xenstore-ls -f | grep -E '/vbd/|domain/[0-9]+/name' >"$image.tree" || true

@@ -3,7 +3,7 @@
 set -u
 root=$(cd "${0%/*}/../.." && pwd)
 BUILD=${BUILD:-$root/build}
-PATH=$BUILD:$PATH
+PATH=$BUILD:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 plugin=$BUILD/nbdkit-pvring-plugin.so
 # A plugin built with a sanitizer needs its runtime loaded before nbdkit, which itself may leak.
