@@ -137,10 +137,8 @@ int pvr_evtchn_wait(evtchn_port_t port, uint64_t deadline_ns)
 
 	if (pvr_evtchn_clear(port))
 		return 0;
-	if (pvr_port_now_ns() >= deadline_ns)
-		return -ETIMEDOUT;
-	/* For the hypervisor 0 is no deadline. */
-	poll.timeout = deadline_ns == UINT64_MAX ? 0 : deadline_ns;
+	/* For the hypervisor 0 is no deadline; one that has passed makes it look, and not sleep. */
+	poll.timeout = deadline_ns == UINT64_MAX ? 0 : deadline_ns ? deadline_ns : 1;
 	r = pvr_port_hypercall(
 		__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)(uintptr_t)&poll, 0);
 	if (pvr_evtchn_clear(port))

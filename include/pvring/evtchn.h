@@ -51,7 +51,8 @@ int pvr_evtchn_clear(evtchn_port_t port);
 
 /*
  * Sleep until a masked port is pending, clear its pending bit and return 0; -ETIMEDOUT at the deadline
- * (pvr_port_now_ns time; UINT64_MAX: none). May return 0 early. Thread context.
+ * (pvr_port_now_ns time; UINT64_MAX: none; one that has passed: look, do not sleep). May return 0 early.
+ * Thread context.
  */
 int pvr_evtchn_wait(evtchn_port_t port, uint64_t deadline_ns);
 
