@@ -4,7 +4,8 @@
 # The frontends must run in a kernel that has no libc: build them without its headers, for every
 # architecture whose compiler is here, and look at what each archive wants from outside. Only the port
 # and the four memory functions are allowed; a call into libgcc (64-bit division or atomics on i386) is
-# a kernel's trouble too.
+# a kernel's trouble too. The port printed in docs/PORTING.md is compiled with them, and must supply all
+# that the archive wants of a port.
 #
 # usage: tests/freestanding/run.sh BUILD-DIRECTORY SOURCE...
 set -eu
@@ -36,10 +37,24 @@ build() { # arch, prefix of the binutils, compiler and its flags
 		echo "freestanding: $arch: wants symbols no kernel promises:" $extra >&2
 		exit 1
 	fi
+	# shellcheck disable=SC2086
+	"$@" $flags -isystem "$("$@" -print-file-name=include)" -c "$listing" -o "$dir/port.o"
+	"${tools}nm" -g --defined-only "$dir/port.o" | awk '{ print $3 }' | sort -u >"$dir/supplied"
+	if lacks=$(grep '^pvr_port_' "$dir/undefined" | comm -23 - "$dir/supplied" | grep .); then
+		echo "freestanding: $arch: the port in docs/PORTING.md lacks:" "$lacks" >&2
+		exit 1
+	fi
 	said="$said $arch ($(wc -l <"$dir/undefined") symbols)"
 }
 
 sources=$*
+listing=$out/freestanding/port.c
+mkdir -p "$out/freestanding"
+sed -n '/^<!-- port.c: .*from here/,/^<!-- port.c: to here/p' docs/PORTING.md | sed '/^<!--/d; /^```/d' >"$listing"
+if ! test -s "$listing"; then
+	echo "freestanding: docs/PORTING.md has no listing of a port" >&2
+	exit 1
+fi
 build x86_64 '' gcc -m64
 build i386 '' gcc -m32
 if command -v aarch64-linux-gnu-gcc-12 >/dev/null; then
