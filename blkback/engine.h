@@ -25,7 +25,11 @@ enum pvr_blkback_kind {
 	PVR_BLKBACK_KINDS,
 };
 
-/* One I/O. The caller owns it and does not touch it between queue and reap. */
+/*
+ * One I/O. The caller owns it and does not touch it between queue and reap. Both discards come only
+ * for a disk whose facts say that it can, of `left` bytes and without iovecs; at most
+ * PVR_BLKBACK_DISCARD_MAX at a time.
+ */
 struct pvr_blkback_io {
 	const struct pvr_blkback_disk *disk;
 	enum pvr_blkback_op op;
@@ -33,7 +37,7 @@ struct pvr_blkback_io {
 	uint64_t offset; /* bytes; the engine moves these three on as parts of it are done */
 	uint32_t left;
 	unsigned iov_first, iov_count;
-	struct iovec iov[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+	struct iovec *iov; /* at most PVR_BLKBACK_SEGMENTS_MAX; the engine may change them */
 	struct pvr_blkback_io *next; /* the engine's */
 };
 

@@ -34,9 +34,20 @@ struct pvr_blkback_facts {
 	uint64_t sectors;     /* of 512 bytes */
 	uint32_t sector_size; /* bytes, a power of two from 512 to 4096 */
 	int readonly;
+	int discard, discard_secure; /* whether it can; the engine's word */
+	uint32_t discard_granularity, discard_alignment; /* bytes; 0: sector_size, and none */
 };
 
-enum pvr_blkback_op { PVR_BLKBACK_READ, PVR_BLKBACK_WRITE, PVR_BLKBACK_FLUSH };
+enum pvr_blkback_op {
+	PVR_BLKBACK_READ,
+	PVR_BLKBACK_WRITE,
+	PVR_BLKBACK_FLUSH,
+	PVR_BLKBACK_DISCARD,
+	PVR_BLKBACK_DISCARD_SECURE,
+};
+
+#define PVR_BLKBACK_SEGMENTS_MAX 256u        /* of a request, by indirect pages */
+#define PVR_BLKBACK_DISCARD_MAX  (1u << 30) /* bytes an engine is asked to discard at once */
 
 /* A run of bytes in one granted page. */
 struct pvr_blkback_segment {

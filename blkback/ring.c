@@ -197,6 +197,7 @@ static void fill_io(struct pvr_blkback_job *job)
 	const struct pvr_blkback_request *request = &job->request;
 	struct pvr_blkback_io *io = &job->io;
 
+	io->iov = job->iov;
 	io->iov_count = 0;
 	for (unsigned i = 0; i < request->segments; i++) {
 		char *base = (char *)job->map[i].address + request->segment[i].offset;

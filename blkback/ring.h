@@ -48,6 +48,7 @@ struct pvr_blkback_job {
 	int16_t status; /* BLKIF_RSP_* */
 	uint16_t mapped;
 	struct pvr_host_map map[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+	struct iovec iov[BLKIF_MAX_SEGMENTS_PER_REQUEST];
 };
 
 struct pvr_blkback_ring {

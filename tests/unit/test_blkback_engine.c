@@ -63,11 +63,16 @@ static struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
 static int do_io(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk,
 	enum pvr_blkback_op op, uint64_t offset, unsigned page, unsigned count)
 {
-	struct pvr_blkback_io io = {
-		.disk = disk, .op = op, .offset = offset, .left = count * PAGE, .iov_count = count};
+	struct iovec iov[8];
+	struct pvr_blkback_io io = {.disk = disk,
+		.op = op,
+		.offset = offset,
+		.left = count * PAGE,
+		.iov = iov,
+		.iov_count = count};
 
 	for (unsigned i = 0; i < count; i++)
-		io.iov[i] = (struct iovec){pages[page + i], PAGE};
+		iov[i] = (struct iovec){pages[page + i], PAGE};
 	pvr_blkback_engine_queue(engine, &io);
 	pvr_blkback_engine_submit(engine);
 	CU_ASSERT_PTR_EQUAL_FATAL(wait_io(engine), &io);
@@ -149,6 +154,7 @@ static void uring_deep_queue(void)
 {
 	enum { COUNT = 600 };
 	static struct pvr_blkback_io io[COUNT];
+	static struct iovec iov[COUNT];
 	struct pvr_blkback_engine *engine;
 	struct pvr_blkback_disk *disk;
 	unsigned seen = 0;
@@ -159,12 +165,13 @@ static void uring_deep_queue(void)
 	disk->inline_io = PVR_BLKBACK_SUBMIT;
 	CU_ASSERT_FATAL(pvr_blkback_engine_create(PVR_BLKBACK_URING, &engine) == 0);
 	for (unsigned i = 0; i < COUNT; i++) {
+		iov[i] = (struct iovec){pages[i % 8], 512};
 		io[i] = (struct pvr_blkback_io){.disk = disk,
 			.op = PVR_BLKBACK_READ,
 			.offset = i * 512,
 			.left = 512,
 			.iov_count = 1,
-			.iov[0] = {pages[i % 8], 512},
+			.iov = &iov[i],
 			.error = -EBUSY};
 		pvr_blkback_engine_queue(engine, &io[i]);
 	}
