@@ -16,6 +16,8 @@ struct pvr_blkback_spec {
 	const char *mode;   /* "r" or "w" */
 	const char *direct; /* "1" */
 	const char *engine; /* "uring" or "sync"; missing: uring */
+	const char *sector; /* "512" or "4096": what offsets and lengths are multiples of; missing:
+			       what the image needs */
 };
 
 /* When the engine may do a request itself instead of submitting it. */
@@ -29,6 +31,8 @@ enum pvr_blkback_inline {
 struct pvr_blkback_disk {
 	struct pvr_blkback_facts facts;
 	uint32_t physical_size; /* bytes; what the device does at once */
+	int single_worker; /* all its rings must be one worker's: an NBD server whose connections
+			      do not see each other's flushes */
 	enum pvr_blkback_kind kind;
 	enum pvr_blkback_inline inline_io;
 	int fd;        /* -1: no file */

@@ -4,10 +4,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "disk.h"
+
 
 static const struct pvr_blkback_engine_ops *const engines[PVR_BLKBACK_KINDS] = {
 	[PVR_BLKBACK_URING] = &pvr_blkback_engine_uring,
@@ -26,6 +28,7 @@ int pvr_blkback_engine_create(enum pvr_blkback_kind kind, struct pvr_blkback_eng
 	(*engine)->done = NULL;
 	(*engine)->done_end = &(*engine)->done;
 	(*engine)->unsent = 0;
+	(*engine)->inlined = 0;
 	return 0;
 }
 
@@ -68,6 +71,13 @@ int pvr_blkback_engine_fd(struct pvr_blkback_engine *engine)
 	return engine->ops->fd ? engine->ops->fd(engine) : -1;
 }
 
+void pvr_blkback_engine_forget(
+	struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk)
+{
+	if (engine->ops->forget)
+		engine->ops->forget(engine, disk);
+}
+
 void pvr_blkback_io_done(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io, int error)
 {
 	io->error = error;
@@ -97,7 +107,7 @@ int pvr_blkback_io_result(struct pvr_blkback_engine *engine, struct pvr_blkback_
 {
 	if (result == -EINTR || result == -EAGAIN)
 		return 0;
-	if (result < 0 || io->op == PVR_BLKBACK_FLUSH) {
+	if (result < 0 || (io->op != PVR_BLKBACK_READ && io->op != PVR_BLKBACK_WRITE)) {
 		pvr_blkback_io_done(engine, io, (int)result);
 		return 1;
 	}
@@ -120,8 +130,12 @@ long pvr_blkback_io_call(struct pvr_blkback_io *io, int flags)
 	off_t offset = (off_t)io->offset;
 	long result;
 
+	if (io->fua)
+		flags |= RWF_DSYNC;
 	if (io->op == PVR_BLKBACK_FLUSH)
 		result = fdatasync(fd);
+	else if (io->op == PVR_BLKBACK_DISCARD)
+		result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, io->left);
 	else if (io->op == PVR_BLKBACK_READ)
 		result = preadv2(fd, iov, count, offset, flags);
 	else

@@ -33,6 +33,7 @@ enum pvr_blkback_kind {
 struct pvr_blkback_io {
 	const struct pvr_blkback_disk *disk;
 	enum pvr_blkback_op op;
+	uint8_t fua;     /* of a WRITE: durable before it is done */
 	int error;       /* out: 0 or a negative errno */
 	uint64_t offset; /* bytes; the engine moves these three on as parts of it are done */
 	uint32_t left;
@@ -52,6 +53,8 @@ struct pvr_blkback_engine_ops {
 	void (*poll)(struct pvr_blkback_engine
 			*engine); /* moves what is complete to the done list; or NULL */
 	int (*fd)(struct pvr_blkback_engine *engine); /* NULL: nothing completes later */
+	/* NULL: nothing is kept for a disk */
+	void (*forget)(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk);
 };
 
 /* The part all engines begin with. */
@@ -59,6 +62,7 @@ struct pvr_blkback_engine {
 	const struct pvr_blkback_engine_ops *ops;
 	struct pvr_blkback_io *done, **done_end;
 	unsigned unsent; /* queued, and not taken by the kernel yet: submit again soon */
+	uint64_t inlined; /* done at once by queue, without a submission */
 };
 
 extern const struct pvr_blkback_engine_ops pvr_blkback_engine_uring, pvr_blkback_engine_sync,
@@ -76,6 +80,13 @@ void pvr_blkback_engine_submit(struct pvr_blkback_engine *engine);
 struct pvr_blkback_io *pvr_blkback_engine_reap(struct pvr_blkback_engine *engine);
 /* Readable when reap may have something; -1: it always has all. */
 int pvr_blkback_engine_fd(struct pvr_blkback_engine *engine);
+/*
+ * No ring of this disk is left with this engine's thread, or one of them is gone: lets go of what
+ * the engine keeps for the disk (a connection, a registered file) unless something is in flight.
+ * Before the disk is closed.
+ */
+void pvr_blkback_engine_forget(
+	struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk);
 
 /*
  * ---- for the engines --------------------------------------------------------------------------
@@ -85,7 +96,7 @@ int pvr_blkback_engine_fd(struct pvr_blkback_engine *engine);
 void pvr_blkback_io_done(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io, int error);
 
 /*
- * The result of a system call, bytes or a negative errno, on what was left of io. 1 when the io is
+ * The result of a system call, bytes (0 for a flush or a discard) or a negative errno, on what was left of io. 1 when the io is
  * complete (and on the done list), 0 when a rest is left to be done. 0 bytes are the end of an
  * image that was truncated under us: -EIO.
  */

@@ -144,6 +144,7 @@ static unsigned part(struct pvr_blkback_worker *worker)
 		}
 		*at = ring->next;
 		pvr_blkback_ring_disconnect(ring, worker->turn.host);
+		pvr_blkback_engine_forget(worker->turn.engine[ring->disk->kind], ring->disk);
 		hand_over(worker, ring, PVR_BLKBACK_GONE);
 	}
 	return left;
@@ -233,7 +234,10 @@ static int arm(struct pvr_blkback_worker *worker)
 
 static int has_unsent(const struct pvr_blkback_worker *worker)
 {
-	return worker->turn.engine[PVR_BLKBACK_URING]->unsent > 0;
+	for (unsigned kind = 0; kind < PVR_BLKBACK_KINDS; kind++)
+		if (worker->turn.engine[kind]->unsent)
+			return 1;
+	return 0;
 }
 
 /* Clear what is pending, at most as many as there are rings: a flood must end this loop too. How
@@ -273,22 +277,23 @@ static void adapt_spin(struct pvr_blkback_worker *worker, unsigned work)
 static void sleep_on(struct pvr_blkback_worker *worker)
 {
 	int paced = worker->empty_wakes > EMPTY_WAKES_FREE;
-	struct pollfd fds[] = {
+	struct pollfd fds[2 + PVR_BLKBACK_KINDS] = {
 		{.fd = worker->command_fd, .events = POLLIN},
-		{.fd = pvr_blkback_engine_fd(worker->turn.engine[PVR_BLKBACK_URING]),
-			.events = POLLIN},
 		{.fd = paced ? -1 : pvr_host_evtchn_fd(worker->turn.host), .events = POLLIN},
 	};
 	struct timespec pace = {.tv_nsec = PACE_NS};
 	uint64_t before = now_ns();
 	int bounded = paced || has_unsent(worker);
 
-	if (ppoll(fds, 3, bounded ? &pace : NULL, NULL) < 0)
+	for (unsigned kind = 0; kind < PVR_BLKBACK_KINDS; kind++)
+		fds[2 + kind] = (struct pollfd){
+			.fd = pvr_blkback_engine_fd(worker->turn.engine[kind]), .events = POLLIN};
+	if (ppoll(fds, 2 + PVR_BLKBACK_KINDS, bounded ? &pace : NULL, NULL) < 0)
 		return;
 	worker->slept_ns = now_ns() - before;
 	if (fds[0].revents)
 		clear_fd(worker->command_fd);
-	if (fds[2].revents) {
+	if (fds[1].revents) {
 		drain_events(worker);
 		worker->empty_wakes++;
 	} else if (paced && drain_events(worker) == 0) {
