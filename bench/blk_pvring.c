@@ -90,29 +90,30 @@ static int slots_make(struct runner *r, const struct blk_job *job)
 }
 
 /* Start every idle slot, with one publish and at most one event. */
-static void start_idle(struct pvr_blkfront *disk, struct runner *r, struct blk_cursor *cursor,
+static void start_idle(struct pvr_blkfront_queue *queue, struct runner *r, struct blk_cursor *cursor,
 	const struct blk_job *job)
 {
 	uint64_t now = bench_now_ns();
 
-	while (r->idle_count && pvr_blkfront_free(disk)) {
+	while (r->idle_count && pvr_blkfront_free(queue)) {
 		struct slot *slot = r->idle[--r->idle_count];
 		struct pvr_blk_request *request = &slot->request;
 
 		slot->begin = now;
 		request->sector = blk_next(cursor, job) / 512;
-		if (!pvr_blkfront_submit(disk, &request, 1)) {
+		if (!pvr_blkfront_submit(queue, &request, 1)) {
 			r->idle[r->idle_count++] = slot;
 			break;
 		}
 	}
-	pvr_blkfront_kick(disk);
+	pvr_blkfront_kick(queue);
 }
 
 void blk_run_pvring(struct pvr_blkfront *disk, const struct blk_job *job, struct blk_result *result)
 {
 	struct runner r = {.result = result};
 	struct blk_cursor cursor = {.state = 1};
+	struct pvr_blkfront_queue *queue = pvr_blkfront_queue(disk, 0);
 	struct pvr_blkfront_stats before, after;
 	uint64_t begin, end;
 
@@ -123,12 +124,12 @@ void blk_run_pvring(struct pvr_blkfront *disk, const struct blk_job *job, struct
 	end = begin + job->ns;
 	while (!result->error && bench_now_ns() < end) {
 		bench_think(job->think);
-		start_idle(disk, &r, &cursor, job);
-		while (pvr_blkfront_inflight(disk) && pvr_blkfront_poll(disk) == 0)
-			pvr_blkfront_wait(disk, UINT64_MAX);
+		start_idle(queue, &r, &cursor, job);
+		while (pvr_blkfront_inflight(queue) && pvr_blkfront_poll(queue) == 0)
+			pvr_blkfront_wait(queue, UINT64_MAX);
 	}
-	while (pvr_blkfront_inflight(disk) && pvr_blkfront_poll(disk) >= 0)
-		pvr_blkfront_wait(disk, UINT64_MAX);
+	while (pvr_blkfront_inflight(queue) && pvr_blkfront_poll(queue) >= 0)
+		pvr_blkfront_wait(queue, UINT64_MAX);
 	result->ns = bench_now_ns() - begin;
 	pvr_blkfront_stats(disk, &after);
 	result->notifies = after.notifies - before.notifies;

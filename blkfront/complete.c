@@ -25,7 +25,7 @@ static void log_wrong(
 }
 
 /* Decode: what is wrong with an answer, or NULL. */
-static const char *wrong(const struct blkfront_queue *queue, const struct blkif_response *answer)
+static const char *wrong(const struct pvr_blkfront_queue *queue, const struct blkif_response *answer)
 {
 	const struct blkfront_shadow *shadow;
 
@@ -71,7 +71,7 @@ static void count(struct pvr_blkfront *disk, const struct pvr_blk_request *reque
 /*
  * The request is over: free its slot, then tell its owner, who may take the slot for the next one.
  */
-static void finish(struct pvr_blkfront *disk, struct blkfront_queue *queue, uint32_t id, int error)
+static void finish(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, uint32_t id, int error)
 {
 	struct blkfront_shadow *shadow = &queue->shadow[id];
 	struct pvr_blk_request *request = shadow->request;
@@ -115,7 +115,7 @@ static void leak_grants(struct pvr_blkfront *disk, struct blkfront_shadow *shado
 
 void blkfront_kill(struct pvr_blkfront *disk, int error)
 {
-	struct blkfront_queue *queue = &disk->queue[0];
+	struct pvr_blkfront_queue *queue = &disk->queue[0];
 	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
 
 	/* Dead first: a `done` that submits again is refused. */
@@ -140,7 +140,7 @@ static void fail(struct pvr_blkfront *disk, const char *what, const char *more, 
 	blkfront_kill(disk, -EIO);
 }
 
-int blkfront_queue_poll(struct pvr_blkfront *disk, struct blkfront_queue *queue)
+int blkfront_queue_poll(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
 {
 	uint32_t taken = 0;
 
@@ -173,9 +173,10 @@ int blkfront_queue_poll(struct pvr_blkfront *disk, struct blkfront_queue *queue)
 	return (int)taken;
 }
 
-int pvr_blkfront_poll(struct pvr_blkfront *disk)
+int pvr_blkfront_poll(struct pvr_blkfront_queue *queue)
 {
-	int taken = blkfront_queue_poll(disk, &disk->queue[0]);
+	struct pvr_blkfront *disk = queue->disk;
+	int taken = blkfront_queue_poll(disk, queue);
 
 	blkfront_check_backend(disk);
 	return !taken && disk->life == BLKFRONT_DEAD ? -ENODEV : taken;

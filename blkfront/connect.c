@@ -61,7 +61,7 @@ static int await_backend_ready(struct pvr_blkfront *disk, uint64_t deadline_ns)
 
 static int write_offer(struct pvr_blkfront *disk, pvr_store_tx tx)
 {
-	const struct blkfront_queue *queue = &disk->queue[0];
+	const struct pvr_blkfront_queue *queue = &disk->queue[0];
 	int r = pvr_xenbus_write_u64(&disk->bus, tx, "ring-ref", queue->page_grants[0]);
 
 	if (!r)
@@ -259,11 +259,13 @@ static void disconnect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 	pvr_port_pages_free(disk, DISK_PAGES);
 }
 
-int pvr_blkfront_open(const char *path, uint64_t deadline_ns, struct pvr_blkfront **disk)
+int pvr_blkfront_open(const char *path, const struct pvr_blkfront_options *options,
+	uint64_t deadline_ns, struct pvr_blkfront **disk)
 {
 	struct pvr_blkfront *made = pvr_port_pages_alloc(DISK_PAGES);
 	int r;
 
+	(void)options; /* no backend offers more than one ring, of one page, yet */
 	if (!made)
 		return -ENOMEM;
 	made->info.ring_order = 0;
@@ -288,10 +290,10 @@ void pvr_blkfront_close(struct pvr_blkfront *disk)
 {
 	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_CLOSE_NS;
 
-	pvr_blkfront_kick(disk);
+	pvr_blkfront_kick(&disk->queue[0]);
 	while (disk->queue[0].inflight && pvr_port_now_ns() < deadline)
-		if (pvr_blkfront_poll(disk) == 0)
-			pvr_blkfront_wait(disk, deadline);
+		if (pvr_blkfront_poll(&disk->queue[0]) == 0)
+			pvr_blkfront_wait(&disk->queue[0], deadline);
 	if (disk->life != BLKFRONT_DEAD)
 		blkfront_kill(disk, -ENODEV);
 	disconnect(disk, pvr_port_now_ns() + BLKFRONT_CLOSE_NS);
@@ -305,4 +307,9 @@ const struct pvr_blkfront_info *pvr_blkfront_info(const struct pvr_blkfront *dis
 void pvr_blkfront_stats(const struct pvr_blkfront *disk, struct pvr_blkfront_stats *stats)
 {
 	*stats = disk->stats;
+}
+
+struct pvr_blkfront_queue *pvr_blkfront_queue(struct pvr_blkfront *disk, unsigned index)
+{
+	return index < disk->info.queues ? &disk->queue[index] : NULL;
 }

@@ -40,7 +40,8 @@ struct blkfront_shadow {
 	uint8_t granted; /* of grants, how many are in use */
 };
 
-struct blkfront_queue {
+struct pvr_blkfront_queue {
+	struct pvr_blkfront *disk;
 	struct pvr_ring ring;
 	struct pvr_sring *pages;
 	unsigned pages_count;
@@ -72,7 +73,7 @@ struct pvr_blkfront {
 	enum blkfront_life life;
 	uint32_t watch_seen;     /* bus.watch.fired as last acted upon */
 	uint64_t leave_deadline; /* of BLKFRONT_LEAVING */
-	struct blkfront_queue queue[BLKFRONT_QUEUES_MAX];
+	struct pvr_blkfront_queue queue[BLKFRONT_QUEUES_MAX];
 
 	/* Blocking use only; see sync.c. */
 	struct pvr_mutex mutex;
@@ -81,15 +82,15 @@ struct pvr_blkfront {
 };
 
 /* connect.c, queue.c */
-int blkfront_queue_make(struct pvr_blkfront *disk, struct blkfront_queue *queue);
+int blkfront_queue_make(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue);
 void blkfront_queue_free(
-	struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns);
+	struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, uint64_t deadline_ns);
 
 /* Take a page's grant back, waiting until the deadline for a peer that still maps it; -EBUSY. */
 int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns);
 
 /* complete.c: take what the ring holds and call `done`; how many. A wrong answer kills the disk. */
-int blkfront_queue_poll(struct pvr_blkfront *disk, struct blkfront_queue *queue);
+int blkfront_queue_poll(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue);
 
 /*
  * complete.c: the disk is dead. Everything in flight ends with `error`, or -EBUSY where pages are
@@ -108,10 +109,10 @@ void blkfront_check_backend(struct pvr_blkfront *disk);
  * `spin` and `sleep` touch nothing that another thread's submit writes; `arm` needs the disk. arm
  * returns nonzero when there is something to do already.
  */
-int blkfront_spin(struct blkfront_queue *queue, uint32_t cons, uint64_t deadline_ns);
+int blkfront_spin(struct pvr_blkfront_queue *queue, uint32_t cons, uint64_t deadline_ns);
 int blkfront_arm(struct pvr_blkfront *disk);
-int blkfront_sleep(struct blkfront_queue *queue, uint64_t deadline_ns);
-void blkfront_spin_learn(struct blkfront_queue *queue, uint64_t waited_ns);
+int blkfront_sleep(struct pvr_blkfront_queue *queue, uint64_t deadline_ns);
+void blkfront_spin_learn(struct pvr_blkfront_queue *queue, uint64_t waited_ns);
 
 /* Sectors of 512 bytes of the disk's own sector size. */
 static inline uint32_t blkfront_sector_units(const struct pvr_blkfront *disk)

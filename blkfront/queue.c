@@ -20,7 +20,7 @@ int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns)
 }
 
 /* Shadows first, then max_segments references for each. */
-static int make_shadows(struct pvr_blkfront *disk, struct blkfront_queue *queue)
+static int make_shadows(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
 {
 	uint32_t entries = disk->info.entries, segments = disk->info.max_segments;
 	size_t bytes = entries * (sizeof(*queue->shadow) + segments * sizeof(grant_ref_t));
@@ -43,7 +43,7 @@ static int make_shadows(struct pvr_blkfront *disk, struct blkfront_queue *queue)
 	return 0;
 }
 
-static int make_ring(struct pvr_blkfront *disk, struct blkfront_queue *queue)
+static int make_ring(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
 {
 	int r;
 
@@ -61,9 +61,12 @@ static int make_ring(struct pvr_blkfront *disk, struct blkfront_queue *queue)
 	return 0;
 }
 
-int blkfront_queue_make(struct pvr_blkfront *disk, struct blkfront_queue *queue)
+int blkfront_queue_make(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
 {
-	int r = make_shadows(disk, queue);
+	int r;
+
+	queue->disk = disk;
+	r = make_shadows(disk, queue);
 
 	if (!r)
 		r = make_ring(disk, queue);
@@ -80,7 +83,7 @@ int blkfront_queue_make(struct pvr_blkfront *disk, struct blkfront_queue *queue)
 
 /* Also for one that is half made. Pages the backend keeps mapped are lost, with the references. */
 void blkfront_queue_free(
-	struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns)
+	struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
 	unsigned kept = 0;
 
@@ -106,5 +109,5 @@ void blkfront_queue_free(
 	}
 	if (queue->shadow)
 		pvr_port_pages_free(queue->shadow, queue->shadow_pages);
-	*queue = (struct blkfront_queue){0};
+	*queue = (struct pvr_blkfront_queue){0};
 }

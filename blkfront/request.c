@@ -61,7 +61,7 @@ static int check(const struct pvr_blkfront *disk, const struct pvr_blk_request *
 
 /* A free slot is there, and nothing can fail any more. */
 static void put(
-	struct pvr_blkfront *disk, struct blkfront_queue *queue, struct pvr_blk_request *request)
+	struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, struct pvr_blk_request *request)
 {
 	uint16_t id = queue->free;
 	struct blkfront_shadow *shadow = &queue->shadow[id];
@@ -95,9 +95,9 @@ static void put(
 }
 
 unsigned pvr_blkfront_submit(
-	struct pvr_blkfront *disk, struct pvr_blk_request *const *requests, unsigned count)
+	struct pvr_blkfront_queue *queue, struct pvr_blk_request *const *requests, unsigned count)
 {
-	struct blkfront_queue *queue = &disk->queue[0];
+	struct pvr_blkfront *disk = queue->disk;
 	unsigned taken = 0;
 
 	for (; taken < count; taken++) {
@@ -116,9 +116,9 @@ unsigned pvr_blkfront_submit(
 	return taken;
 }
 
-void pvr_blkfront_kick(struct pvr_blkfront *disk)
+void pvr_blkfront_kick(struct pvr_blkfront_queue *queue)
 {
-	struct blkfront_queue *queue = &disk->queue[0];
+	struct pvr_blkfront *disk = queue->disk;
 
 	if (disk->life == BLKFRONT_DEAD || !pvr_ring_publish_notify(&queue->ring))
 		return;
@@ -126,12 +126,12 @@ void pvr_blkfront_kick(struct pvr_blkfront *disk)
 	pvr_evtchn_notify(queue->port);
 }
 
-unsigned pvr_blkfront_free(const struct pvr_blkfront *disk)
+unsigned pvr_blkfront_free(const struct pvr_blkfront_queue *queue)
 {
-	return disk->info.entries - disk->queue[0].inflight;
+	return queue->disk->info.entries - queue->inflight;
 }
 
-unsigned pvr_blkfront_inflight(const struct pvr_blkfront *disk)
+unsigned pvr_blkfront_inflight(const struct pvr_blkfront_queue *queue)
 {
-	return disk->queue[0].inflight;
+	return queue->inflight;
 }

@@ -25,7 +25,9 @@ struct sync_call {
 	_Atomic uint32_t word; /* goes up when the call is over, or to be the next leader */
 	uint8_t op;
 	int error;
-	int started; /* a flush is one request without data */
+	int started; /* a flush or discard is one request without data */
+	uint8_t secure;
+	uint64_t discard_sectors;
 	unsigned inflight;
 	uint64_t sector;
 	uint8_t *buffer; /* what has not been submitted */
@@ -88,6 +90,8 @@ static void cut(struct pvr_blkfront *disk, struct sync_call *call, struct piece 
 	piece->request = (struct pvr_blk_request){.op = call->op,
 		.segments_count = n,
 		.sector = call->sector,
+		.secure = call->secure,
+		.discard_sectors = call->discard_sectors,
 		.segments = piece->segments,
 		.done = piece_done,
 		.user = call};
@@ -116,10 +120,10 @@ static int submit_one(struct pvr_blkfront *disk, struct sync_call *call, struct 
 	call->buffer += bytes;
 	call->bytes -= bytes;
 	call->sector += bytes / 512;
-	if (pvr_blkfront_submit(disk, &request, 1))
+	if (pvr_blkfront_submit(&disk->queue[0], &request, 1))
 		return 1;
 	piece->busy = 0;
-	call->started = call->op != BLKIF_OP_FLUSH_DISKCACHE;
+	call->started = call->op == BLKIF_OP_READ || call->op == BLKIF_OP_WRITE;
 	call->inflight--;
 	call->buffer -= bytes;
 	call->bytes += bytes;
@@ -141,7 +145,7 @@ static void fill_all(struct pvr_blkfront *disk)
 {
 	for (struct sync_call *call = disk->calls; call; call = call->next)
 		fill(disk, call);
-	pvr_blkfront_kick(disk);
+	pvr_blkfront_kick(&disk->queue[0]);
 }
 
 /*
@@ -150,7 +154,7 @@ static void fill_all(struct pvr_blkfront *disk)
  */
 static void lead_sleep(struct pvr_blkfront *disk)
 {
-	struct blkfront_queue *queue = &disk->queue[0];
+	struct pvr_blkfront_queue *queue = &disk->queue[0];
 	uint32_t cons = queue->ring.cons;
 	uint64_t start = pvr_port_now_ns();
 	int r = 0, slept = 0;
@@ -173,7 +177,7 @@ static void lead(struct pvr_blkfront *disk, const struct sync_call *own)
 {
 	disk->led = 1;
 	while (!is_over(own)) {
-		int taken = pvr_blkfront_poll(disk);
+		int taken = pvr_blkfront_poll(&disk->queue[0]);
 
 		fill_all(disk);
 		if (!taken && !is_over(own))
@@ -211,34 +215,34 @@ static void leave(struct pvr_blkfront *disk, struct sync_call *call)
 		nudge(disk->calls);
 }
 
-static int run(struct pvr_blkfront *disk, uint8_t op, uint64_t sector, void *buffer, size_t bytes)
+static int run(struct pvr_blkfront *disk, struct sync_call *call)
 {
-	struct sync_call call = {.op = op, .sector = sector, .buffer = buffer, .bytes = bytes};
-
 	pvr_mutex_lock(&disk->mutex);
-	enter(disk, &call);
-	fill(disk, &call);
-	pvr_blkfront_kick(disk);
-	while (!is_over(&call)) {
+	enter(disk, call);
+	fill(disk, call);
+	pvr_blkfront_kick(&disk->queue[0]);
+	while (!is_over(call)) {
 		if (disk->led)
-			follow(disk, &call);
+			follow(disk, call);
 		else
-			lead(disk, &call);
+			lead(disk, call);
 	}
-	leave(disk, &call);
+	leave(disk, call);
 	pvr_mutex_unlock(&disk->mutex);
-	return call.error;
+	return call->error;
 }
 
 /* Nothing to move is no request, but the disk must be there. */
 static int run_data(
 	struct pvr_blkfront *disk, uint8_t op, uint64_t sector, void *buffer, size_t bytes)
 {
+	struct sync_call call = {.op = op, .sector = sector, .buffer = buffer, .bytes = bytes};
+
 	if (!bytes)
 		return 0;
 	if (((uintptr_t)buffer | bytes) & 511 || bytes & (disk->info.sector_size - 1))
 		return -EINVAL;
-	return run(disk, op, sector, buffer, bytes);
+	return run(disk, &call);
 }
 
 int pvr_blkfront_read(struct pvr_blkfront *disk, uint64_t sector, void *buffer, size_t bytes)
@@ -254,7 +258,19 @@ int pvr_blkfront_write(struct pvr_blkfront *disk, uint64_t sector, const void *b
 
 int pvr_blkfront_flush(struct pvr_blkfront *disk)
 {
-	return run(disk, BLKIF_OP_FLUSH_DISKCACHE, 0, NULL, 0);
+	struct sync_call call = {.op = BLKIF_OP_FLUSH_DISKCACHE};
+
+	return run(disk, &call);
+}
+
+int pvr_blkfront_discard(struct pvr_blkfront *disk, uint64_t sector, uint64_t sectors, int secure)
+{
+	struct sync_call call = {.op = BLKIF_OP_DISCARD,
+		.secure = secure != 0,
+		.sector = sector,
+		.discard_sectors = sectors};
+
+	return run(disk, &call);
 }
 
 int pvr_blkfront_serve(struct pvr_blkfront *disk, uint64_t deadline_ns)

@@ -19,12 +19,12 @@
 /* The longest sleep in one piece: how late a change of the backend's state may be noticed. */
 #define SLICE_NS 250000000ull
 
-static uint32_t ring_produced(const struct blkfront_queue *queue)
+static uint32_t ring_produced(const struct pvr_blkfront_queue *queue)
 {
 	return atomic_load_explicit(queue->ring.in_prod, memory_order_relaxed);
 }
 
-int blkfront_spin(struct blkfront_queue *queue, uint32_t cons, uint64_t deadline_ns)
+int blkfront_spin(struct pvr_blkfront_queue *queue, uint32_t cons, uint64_t deadline_ns)
 {
 	uint64_t now, until;
 
@@ -45,7 +45,7 @@ int blkfront_spin(struct blkfront_queue *queue, uint32_t cons, uint64_t deadline
 	return 0;
 }
 
-void blkfront_spin_learn(struct blkfront_queue *queue, uint64_t waited_ns)
+void blkfront_spin_learn(struct pvr_blkfront_queue *queue, uint64_t waited_ns)
 {
 	if (waited_ns > SPIN_MAX_NS)
 		queue->spin_ns = queue->spin_ns > SPIN_FIRST_NS ? queue->spin_ns / 2 : 0;
@@ -64,7 +64,7 @@ int blkfront_arm(struct pvr_blkfront *disk)
 	       disk->watch_seen;
 }
 
-int blkfront_sleep(struct blkfront_queue *queue, uint64_t deadline_ns)
+int blkfront_sleep(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
 	uint64_t slice = pvr_port_now_ns() + SLICE_NS;
 
@@ -76,7 +76,7 @@ int blkfront_sleep(struct blkfront_queue *queue, uint64_t deadline_ns)
  * looks at.
  */
 static int sleep_armed(
-	struct pvr_blkfront *disk, struct blkfront_queue *queue, uint64_t deadline_ns)
+	struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
 	while (!blkfront_arm(disk)) {
 		int r = blkfront_sleep(queue, deadline_ns);
@@ -93,9 +93,9 @@ static int sleep_armed(
 	return 0;
 }
 
-int pvr_blkfront_wait(struct pvr_blkfront *disk, uint64_t deadline_ns)
+int pvr_blkfront_wait(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
-	struct blkfront_queue *queue = &disk->queue[0];
+	struct pvr_blkfront *disk = queue->disk;
 	uint64_t start;
 	int r = 0;
 

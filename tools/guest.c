@@ -73,7 +73,7 @@ int guest_disk_open(const char *vdev, struct pvr_blkfront **disk, char name[16])
 			"the domain has no disk: give it one with --disk or block-attach");
 	disk_vdev_name(devid, name);
 	snprintf(path, sizeof(path), "device/vbd/%u", devid);
-	rc = pvr_blkfront_open(path, pvr_port_now_ns() + OPEN_TIMEOUT_NS, disk);
+	rc = pvr_blkfront_open(path, NULL, pvr_port_now_ns() + OPEN_TIMEOUT_NS, disk);
 	if (rc == -ENOENT)
 		return tool_error(EX_NOINPUT, "the domain has no disk %s", name);
 	if (rc == -ETIMEDOUT)

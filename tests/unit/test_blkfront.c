@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 static struct pvr_blkfront *disk;
+static struct pvr_blkfront_queue *queue;
 static unsigned pages_before;
 static uint32_t grants_before;
 
@@ -28,7 +29,8 @@ static void open_disk(void)
 {
 	pages_before = mock_pages_used();
 	grants_before = pvr_grant_available();
-	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, soon(), &disk), 0);
+	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, NULL, soon(), &disk), 0);
+	queue = pvr_blkfront_queue(disk, 0);
 }
 
 /* Whatever was done, closing gives everything back. */
@@ -89,13 +91,13 @@ static void backend_that_never_comes(void)
 {
 	peer_start();
 	pages_before = mock_pages_used();
-	CU_ASSERT_EQUAL(pvr_blkfront_open("device/vbd/1", soon(), &disk), -ENOENT);
+	CU_ASSERT_EQUAL(pvr_blkfront_open("device/vbd/1", NULL, soon(), &disk), -ENOENT);
 	peer.deaf = 1;
 	CU_ASSERT_EQUAL(
-		pvr_blkfront_open(PEER_PATH, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
+		pvr_blkfront_open(PEER_PATH, NULL, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
 	peer_state(XenbusStateInitialising);
 	CU_ASSERT_EQUAL(
-		pvr_blkfront_open(PEER_PATH, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
+		pvr_blkfront_open(PEER_PATH, NULL, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
 	CU_ASSERT_EQUAL(mock_pages_used(), pages_before);
 	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
@@ -114,10 +116,10 @@ static void note(struct pvr_blk_request *request, int error)
 
 static void drain(void)
 {
-	while (pvr_blkfront_inflight(disk)) {
-		CU_ASSERT_FATAL(pvr_blkfront_poll(disk) >= 0);
-		if (pvr_blkfront_inflight(disk))
-			CU_ASSERT_EQUAL_FATAL(pvr_blkfront_wait(disk, soon()), 0);
+	while (pvr_blkfront_inflight(queue)) {
+		CU_ASSERT_FATAL(pvr_blkfront_poll(queue) >= 0);
+		if (pvr_blkfront_inflight(queue))
+			CU_ASSERT_EQUAL_FATAL(pvr_blkfront_wait(queue, soon()), 0);
 	}
 }
 
@@ -131,15 +133,18 @@ static void batch_costs_one_event(void)
 	segment.address = pvr_port_pages_alloc(1);
 	done_count = 0;
 	for (int i = 0; i < 40; i++) {
-		request[i] = (struct pvr_blk_request){
-			BLKIF_OP_READ, 1, (uint64_t)i * 8, &segment, note, 0};
+		request[i] = (struct pvr_blk_request){.op = BLKIF_OP_READ,
+			.segments_count = 1,
+			.sector = (uint64_t)i * 8,
+			.segments = &segment,
+			.done = note};
 		batch[i] = &request[i];
 	}
-	CU_ASSERT_EQUAL(pvr_blkfront_submit(disk, batch, 40), 32);
-	CU_ASSERT_EQUAL(pvr_blkfront_free(disk), 0);
+	CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, batch, 40), 32);
+	CU_ASSERT_EQUAL(pvr_blkfront_free(queue), 0);
 	CU_ASSERT_EQUAL(mock_sends(peer.port), 0);
 	CU_ASSERT_EQUAL(peer_serve(), 0); /* nothing is visible before the kick */
-	pvr_blkfront_kick(disk);
+	pvr_blkfront_kick(queue);
 	CU_ASSERT_EQUAL(mock_sends(peer.port), 1);
 	drain();
 	CU_ASSERT_EQUAL(done_count, 32);
@@ -180,19 +185,22 @@ static void impossible_requests_end_at_once(void)
 	page = pvr_port_pages_alloc(1);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct pvr_blk_segment segments[12];
-		struct pvr_blk_request request = {
-			rows[i].op, rows[i].count, rows[i].sector, segments, note, 0};
+		struct pvr_blk_request request = {.op = rows[i].op,
+			.segments_count = rows[i].count,
+			.sector = rows[i].sector,
+			.segments = segments,
+			.done = note};
 		struct pvr_blk_request *one = &request;
 
 		for (int s = 0; s < 12; s++)
 			segments[s] =
 				(struct pvr_blk_segment){page + rows[i].offset, rows[i].length};
 		done_count = 0;
-		CU_ASSERT_EQUAL(pvr_blkfront_submit(disk, &one, 1), 1);
+		CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, &one, 1), 1);
 		CU_ASSERT_EQUAL(done_count, 1);
 		CU_ASSERT_EQUAL(done_error, rows[i].error);
 	}
-	pvr_blkfront_kick(disk);
+	pvr_blkfront_kick(queue);
 	CU_ASSERT_EQUAL(peer.serves, 0);
 	pvr_port_pages_free(page, 1);
 	close_disk();
@@ -204,9 +212,9 @@ static void wait_has_a_deadline(void)
 
 	start();
 	start_ns = pvr_port_now_ns();
-	CU_ASSERT_EQUAL(pvr_blkfront_wait(disk, start_ns + 10000000), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(pvr_blkfront_wait(queue, start_ns + 10000000), -ETIMEDOUT);
 	CU_ASSERT(pvr_port_now_ns() - start_ns >= 10000000);
-	CU_ASSERT_EQUAL(pvr_blkfront_poll(disk), 0);
+	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 0);
 	close_disk();
 }
 

@@ -17,6 +17,7 @@
 #define REQUESTS 4
 
 static struct pvr_blkfront *disk;
+static struct pvr_blkfront_queue *queue;
 static uint8_t *page;
 static struct pvr_blk_segment segment;
 static struct pvr_blk_request requests[REQUESTS];
@@ -38,14 +39,24 @@ static void note(struct pvr_blk_request *request, int error)
 	 * lost.
 	 */
 	if (error == -EIO && request == &requests[0])
-		pvr_blkfront_submit(disk, &request, 1);
+		pvr_blkfront_submit(queue, &request, 1);
+}
+
+static struct pvr_blk_request read_of(uint64_t sector)
+{
+	return (struct pvr_blk_request){.op = BLKIF_OP_READ,
+		.segments_count = 1,
+		.sector = sector,
+		.segments = &segment,
+		.done = note};
 }
 
 /* `count` reads in flight, of which the backend has taken all, and answered none. */
 static void in_flight(unsigned count)
 {
 	peer_start();
-	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, soon(), &disk), 0);
+	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, NULL, soon(), &disk), 0);
+	queue = pvr_blkfront_queue(disk, 0);
 	peer.manual = 1;
 	page = pvr_port_pages_alloc(1);
 	segment = (struct pvr_blk_segment){page, 4096};
@@ -54,10 +65,10 @@ static void in_flight(unsigned count)
 		struct pvr_blk_request *one = &requests[i];
 
 		errors[i] = 1;
-		requests[i] = (struct pvr_blk_request){BLKIF_OP_READ, 1, i * 8, &segment, note, 0};
-		CU_ASSERT_EQUAL(pvr_blkfront_submit(disk, &one, 1), 1);
+		requests[i] = read_of(i * 8);
+		CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, &one, 1), 1);
 	}
-	pvr_blkfront_kick(disk);
+	pvr_blkfront_kick(queue);
 	for (unsigned i = 0; i < count; i++)
 		CU_ASSERT(peer_take(&wire[i]) > 0);
 }
@@ -67,11 +78,11 @@ static void in_flight(unsigned count)
  */
 static void ends_in_error(unsigned answered)
 {
-	struct pvr_blk_request late = {BLKIF_OP_READ, 1, 0, &segment, note, 0}, *one = &requests[3];
+	struct pvr_blk_request late = read_of(0), *one = &requests[3];
 
-	while (pvr_blkfront_poll(disk) >= 0)
-		pvr_blkfront_wait(disk, soon());
-	CU_ASSERT_EQUAL(pvr_blkfront_inflight(disk), 0);
+	while (pvr_blkfront_poll(queue) >= 0)
+		pvr_blkfront_wait(queue, soon());
+	CU_ASSERT_EQUAL(pvr_blkfront_inflight(queue), 0);
 	CU_ASSERT_EQUAL(mock_log_lines(), 1);
 	CU_ASSERT_PTR_NOT_NULL(strstr(mock_log_last(), "device/vbd/51712"));
 	for (unsigned i = answered; i < 3; i++)
@@ -79,10 +90,10 @@ static void ends_in_error(unsigned answered)
 	for (unsigned i = 0; i < 3; i++)
 		CU_ASSERT_EQUAL(mock_grant_flags(wire[i].seg[0].gref), 0);
 	requests[3] = late;
-	CU_ASSERT_EQUAL(pvr_blkfront_submit(disk, &one, 1), 1);
+	CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, &one, 1), 1);
 	CU_ASSERT_EQUAL(errors[3], -ENODEV);
-	CU_ASSERT_EQUAL(pvr_blkfront_wait(disk, UINT64_MAX), 0);
-	CU_ASSERT_EQUAL(pvr_blkfront_poll(disk), -ENODEV);
+	CU_ASSERT_EQUAL(pvr_blkfront_wait(queue, UINT64_MAX), 0);
+	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), -ENODEV);
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 0, page, 512), -ENODEV);
 	CU_ASSERT_EQUAL(pvr_blkfront_serve(disk, UINT64_MAX), -ENODEV);
 	CU_ASSERT_EQUAL(mock_log_lines(), 1);
@@ -123,7 +134,7 @@ static void xsa_405_id_not_published(void)
 
 	in_flight(3);
 	requests[3] = requests[2];
-	CU_ASSERT_EQUAL(pvr_blkfront_submit(disk, &one, 1), 1);
+	CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, &one, 1), 1);
 	peer_answer(3, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	ends_in_error(0);
 }
@@ -160,7 +171,7 @@ static void xsa_396_page_kept_after_the_answer(void)
 	CU_ASSERT_PTR_EQUAL(mock_grant_map(wire[1].seg[0].gref, 0, 1), page);
 	available = pvr_grant_available();
 	peer_answer(wire[1].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-	CU_ASSERT(pvr_blkfront_poll(disk) <= 0);
+	CU_ASSERT(pvr_blkfront_poll(queue) <= 0);
 	CU_ASSERT_EQUAL(errors[1], -EBUSY);
 	CU_ASSERT_EQUAL(errors[2], -EIO);
 	CU_ASSERT_NOT_EQUAL(mock_grant_flags(wire[1].seg[0].gref) & GTF_writing, 0);
@@ -199,7 +210,8 @@ static void xsa_396_ring_page_kept(void)
 
 	peer_start();
 	used = mock_pages_used();
-	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, soon(), &disk), 0);
+	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, NULL, soon(), &disk), 0);
+	queue = pvr_blkfront_queue(disk, 0);
 	peer.deaf = 1;
 	peer_state(XenbusStateClosed);
 	pvr_blkfront_close(disk);
@@ -218,7 +230,7 @@ static void xsa_405_random_answers(void)
 			random = random * 1664525 + 1013904223;
 			peer_answer(random >> 28, random >> 27 & 1, (int16_t)(random >> 8));
 		}
-		while (pvr_blkfront_inflight(disk) && pvr_blkfront_poll(disk) >= 0)
+		while (pvr_blkfront_inflight(queue) && pvr_blkfront_poll(queue) >= 0)
 			;
 		for (unsigned n = 1; n < 3; n++)
 			CU_ASSERT_NOT_EQUAL(errors[n], 1);
@@ -232,23 +244,23 @@ static void closing_backend_may_still_answer(void)
 {
 	in_flight(3);
 	peer_state(XenbusStateClosing);
-	CU_ASSERT_EQUAL(pvr_blkfront_poll(disk), 0);
+	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 0);
 	CU_ASSERT_EQUAL(done_count, 0);
 	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateConnected);
 	for (unsigned i = 0; i < 3; i++)
 		peer_answer(wire[i].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-	CU_ASSERT_EQUAL(pvr_blkfront_poll(disk), 3);
+	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 3);
 	CU_ASSERT_EQUAL(errors[2], 0);
 	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
-	CU_ASSERT_EQUAL(pvr_blkfront_poll(disk), -ENODEV);
+	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), -ENODEV);
 	CU_ASSERT_EQUAL(mock_log_lines(), 0);
 	pvr_blkfront_close(disk);
 }
 
 static void ends_in_enodev(void)
 {
-	while (pvr_blkfront_poll(disk) >= 0)
-		CU_ASSERT_EQUAL_FATAL(pvr_blkfront_wait(disk, soon()), 0);
+	while (pvr_blkfront_poll(queue) >= 0)
+		CU_ASSERT_EQUAL_FATAL(pvr_blkfront_wait(queue, soon()), 0);
 	CU_ASSERT_EQUAL(errors[0], 0);
 	CU_ASSERT_EQUAL(errors[1], -ENODEV);
 	CU_ASSERT_EQUAL(errors[2], -ENODEV);
@@ -340,7 +352,7 @@ static void senseless_facts(void)
 		peer_node(rows[i][0], rows[i][1]);
 		used = mock_pages_used();
 		grants = pvr_grant_available();
-		CU_ASSERT_EQUAL(pvr_blkfront_open(PEER_PATH, soon(), &disk), -EPROTO);
+		CU_ASSERT_EQUAL(pvr_blkfront_open(PEER_PATH, NULL, soon(), &disk), -EPROTO);
 		CU_ASSERT_EQUAL(mock_log_lines(), 1);
 		CU_ASSERT_PTR_NOT_NULL(strstr(mock_log_last(), rows[i][0]));
 		CU_ASSERT_PTR_NULL(strchr(mock_log_last(), 0x1b));

@@ -113,7 +113,8 @@ static int plugin_after_fork(void)
 	pool.alive = pool.count;
 	nbdkit_debug("pvring: device %u, %u buffers", devid, pool.count);
 	snprintf(path, sizeof(path), "device/vbd/%u", devid);
-	rc = pool.count ? pvr_blkfront_open(path, pvr_port_now_ns() + OPEN_NS, &disk) : -ENOMEM;
+	rc = pool.count ? pvr_blkfront_open(path, NULL, pvr_port_now_ns() + OPEN_NS, &disk)
+			: -ENOMEM;
 	if (rc) {
 		nbdkit_error("%s: %s", path, strerror(-rc));
 		pvr_process_detach();
