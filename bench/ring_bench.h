@@ -12,7 +12,7 @@ struct ring_run {
 	uint32_t batch;
 	uint32_t outstanding;
 	uint32_t start; /* first index */
-	uint32_t drain; /* the requester takes all responses there are, not one, between two requests */
+	uint32_t check; /* decide on a notification with every publish */
 	uint64_t count; /* round trips */
 };
 

@@ -6,22 +6,23 @@
  *   struct ring_front, struct ring_back         one side's private state
  *   RING_SLOT                                   the slot: a structure whose first field is uint64_t id
  *   front_init(front, page, entries, start)     back_attach(back, page, entries)
- *   front_put(front, &slot)                     front_publish(front)
+ *   front_put(front, &slot)                     front_publish(front, check)
  *   front_pending(front)                        front_take(front, &slot)
- *   back_pending(back), back_take, back_put, back_publish
+ *   back_pending(back), back_take, back_put, back_publish(back, check)
+ *
+ * A publish with `check` also finds out whether the peer wants an event, as a driver's does.
  *
  * The requester keeps up to `outstanding` requests in the ring and shows them to the peer every `batch`;
  * the responder answers what it finds and shows answers every `batch`, or when nothing is left. Each
  * round trip moves one slot there and one back; nothing sleeps and nothing is notified.
  */
-#include <limits.h>
-
 #include "ring_bench.h"
 
 static void requester(struct ring_front *front, const struct ring_run *run)
 {
 	uint64_t started = 0, completed = 0;
 	uint32_t unpublished = 0;
+	unsigned notifies = 0; /* nobody asks for any but the first: both sides poll */
 	RING_SLOT slot = {0};
 
 	while (completed < run->count) {
@@ -34,21 +35,24 @@ static void requester(struct ring_front *front, const struct ring_run *run)
 		}
 		/* Publish a full batch; and what there is, when there is nothing to wait for but its answers. */
 		if (unpublished && (unpublished == run->batch || !more)) {
-			front_publish(front);
+			notifies += (unsigned)front_publish(front, run->check);
 			unpublished = 0;
 		}
-		for (int left = run->drain ? INT_MAX : 1; left && front_pending(front) > 0; left--) {
+		if (front_pending(front) > 0) {
 			front_take(front, &slot);
 			if (slot.id != completed++)
 				ring_bench_fail(slot.id, completed - 1);
 		}
 	}
+	if (notifies > 1)
+		ring_bench_fail(notifies, 1);
 }
 
 static void responder(struct ring_back *back, const struct ring_run *run)
 {
 	uint64_t answered = 0;
 	uint32_t unpublished = 0;
+	unsigned notifies = 0; /* nobody asks for any but the first: both sides poll */
 	RING_SLOT slot;
 
 	while (answered < run->count) {
@@ -61,10 +65,12 @@ static void responder(struct ring_back *back, const struct ring_run *run)
 				continue;
 		}
 		if (unpublished) {
-			back_publish(back);
+			notifies += (unsigned)back_publish(back, run->check);
 			unpublished = 0;
 		}
 	}
+	if (notifies > 1)
+		ring_bench_fail(notifies, 1);
 }
 
 static void requester_run(void *page, const struct ring_run *run, struct bench_gate *ready)

@@ -24,9 +24,12 @@ static inline void front_put(struct ring_front *front, const RING_SLOT *slot)
 	bench_request_put(&front->ring, slot);
 }
 
-static inline void front_publish(struct ring_front *front)
+static inline int front_publish(struct ring_front *front, uint32_t check)
 {
+	if (check)
+		return pvr_ring_publish_notify(&front->ring);
 	pvr_ring_publish(&front->ring);
+	return 0;
 }
 
 static inline int front_pending(struct ring_front *front)
@@ -60,7 +63,10 @@ static inline void back_put(struct ring_back *back, const RING_SLOT *slot)
 	bench_response_put(&back->ring, slot);
 }
 
-static inline void back_publish(struct ring_back *back)
+static inline int back_publish(struct ring_back *back, uint32_t check)
 {
+	if (check)
+		return pvr_ring_publish_notify(&back->ring);
 	pvr_ring_publish(&back->ring);
+	return 0;
 }

@@ -38,9 +38,15 @@ static inline void front_put(struct ring_front *front, const RING_SLOT *slot)
 	front->ring.req_prod_pvt++;
 }
 
-static inline void front_publish(struct ring_front *front)
+static inline int front_publish(struct ring_front *front, uint32_t check)
 {
-	RING_PUSH_REQUESTS(&front->ring);
+	int notify = 0;
+
+	if (check)
+		RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&front->ring, notify);
+	else
+		RING_PUSH_REQUESTS(&front->ring);
+	return notify;
 }
 
 static inline int front_pending(struct ring_front *front)
@@ -82,7 +88,13 @@ static inline void back_put(struct ring_back *back, const RING_SLOT *slot)
 	back->ring.rsp_prod_pvt++;
 }
 
-static inline void back_publish(struct ring_back *back)
+static inline int back_publish(struct ring_back *back, uint32_t check)
 {
-	RING_PUSH_RESPONSES(&back->ring);
+	int notify = 0;
+
+	if (check)
+		RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&back->ring, notify);
+	else
+		RING_PUSH_RESPONSES(&back->ring);
+	return notify;
 }

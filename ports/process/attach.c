@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Becoming a domain and leaving it. */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -56,6 +57,18 @@ static int memory_map(int fd, const struct pvr_hv_boot *boot)
 	return 0;
 }
 
+/*
+ * How many CPUs the program may run on. Upcalls are all on virtual CPU 0; but whoever waits for a peer
+ * wants to know whether the peer can run meanwhile.
+ */
+static uint32_t cpus(void)
+{
+	cpu_set_t set;
+	int count = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+
+	return count < XEN_LEGACY_MAX_VCPUS ? (uint32_t)count : XEN_LEGACY_MAX_VCPUS;
+}
+
 /* The memory is mapped and the store's descriptors are ours: allocator, events, library. */
 static int domain_start(const struct pvr_hv_boot *hv, int store_rx, int store_tx)
 {
@@ -65,7 +78,7 @@ static int domain_start(const struct pvr_hv_boot *hv, int store_rx, int store_tx
 		.store_ring = (void *)(memory + PVR_HV_FRAME_STORE * PVR_PAGE_SIZE),
 		.grant_table = (void *)(memory + PVR_HV_FRAME_GRANT * PVR_PAGE_SIZE),
 		.grant_frames = hv->grant_frames,
-		.vcpus = 1, /* one upcall thread, whatever the domain was given */
+		.vcpus = cpus(),
 		.store_port = hv->store_port,
 		.domid = (domid_t)hv->domid,
 	};
