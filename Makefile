@@ -3,6 +3,7 @@
 # make            build/pvring, the frontend archive, the nbdkit plugin
 # make demo       the README's first command: a guest does real I/O through a split driver
 # make test       the README's second command: everything that must pass, CUnit's summary last
+# make fio-engine build/fio-pvring.so, an external engine for the fio that is installed
 # make check-slow sanitizers, cross builds, fuzzers, long end-to-end runs (.ci/run calls it after make test)
 # make SAN=asan ... or SAN=tsan ... builds the same with a sanitizer, into build/asan or build/tsan
 
@@ -72,6 +73,17 @@ $(BUILD)/pvring: $(TOOL_OBJ) $(LIBS)
 
 $(BUILD)/nbdkit-pvring-plugin.so: $(call obj,tools/nbdkit) $(BUILD)/libpvring.a $(BUILD)/libprocess.a $(BUILD)/libclient.a
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) -shared $(call obj,tools/nbdkit) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
+
+# ---- the fio engine: GPL-2, against the source of the fio that is installed --------------------------
+fio-engine: $(BUILD)/fio-pvring.so
+$(BUILD)/fio-pvring.so: $(wildcard tools/fio/*) $(BUILD)/libpvring.a $(BUILD)/libprocess.a $(BUILD)/libclient.a
+	@tools/fio/build.sh $(BUILD)/fio >$(BUILD)/fio.version
+	$(Q)echo '  CC    $@'; $(CC) $(CPPFLAGS) -isystem $(BUILD)/fio/source -include config-host.h -DBITS_PER_LONG=64 \
+		-DPVR_FIO_VERSION='"'"$$(cat $(BUILD)/fio.version)"'"' \
+		$(filter-out -MMD -MP,$(CFLAGS)) -Wno-sign-conversion -shared $(filter %.c,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,-z,nodelete -lpthread -o $@
+
+.PHONY: fio-engine
 
 # ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
 UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a libclient.a)
