@@ -13,7 +13,7 @@
 
 #include <pvring/xenbus.h>
 
-#include "nodes.h"
+#include "features.h"
 
 #define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
 #define PORT_MAX      131071u
@@ -361,22 +361,10 @@ static enum outcome connect_ring(struct pvr_blkback_device *device)
 /* The ring is live. Frontends read the disk's facts once we are Connected, and not before. */
 static enum outcome announce(struct pvr_blkback_device *device)
 {
-	const struct pvr_blkback_disk *disk = device->disk;
-	struct pvr_blkback_node nodes[] = {
-		{.name = "sectors"},
-		{.name = "sector-size"},
-		{.name = "physical-sector-size"},
-		{.name = "info"},
-		{.name = "feature-flush-cache", .value = "1"},
-	};
+	struct pvr_blkback_node nodes[PVR_BLKBACK_FEATURES];
+	unsigned count = pvr_blkback_features(device->disk, nodes);
 
-	snprintf(nodes[0].value, sizeof(nodes[0].value), "%llu",
-		(unsigned long long)disk->facts.sectors);
-	snprintf(nodes[1].value, sizeof(nodes[1].value), "%u", disk->facts.sector_size);
-	snprintf(nodes[2].value, sizeof(nodes[2].value), "%u", disk->physical_size);
-	snprintf(nodes[3].value, sizeof(nodes[3].value), "%u",
-		disk->facts.readonly ? VDISK_READONLY : 0);
-	return publish(device, nodes, 5, XenbusStateConnected);
+	return publish(device, nodes, count, XenbusStateConnected);
 }
 
 /* ---- a step ---- */

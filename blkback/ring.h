@@ -13,13 +13,13 @@
 
 #include "disk.h"
 #include "engine.h"
+#include "pages.h"
 #include "request.h"
 #include "stats.h"
 
-#define PVR_BLKBACK_ORDER_MAX      4u /* pages of a ring, as a power of two */
-#define PVR_BLKBACK_PAGES_MAX      (1u << PVR_BLKBACK_ORDER_MAX)
-#define PVR_BLKBACK_BATCH          32u /* requests taken of one ring before the next's turn */
-#define PVR_BLKBACK_BATCH_SEGMENTS (PVR_BLKBACK_BATCH * BLKIF_MAX_SEGMENTS_PER_REQUEST)
+#define PVR_BLKBACK_ORDER_MAX 4u /* pages of a ring, as a power of two */
+#define PVR_BLKBACK_PAGES_MAX (1u << PVR_BLKBACK_ORDER_MAX)
+#define PVR_BLKBACK_BATCH     32u /* requests taken of one ring before the next's turn */
 
 /* What a frontend offers, checked by whoever read it. */
 struct pvr_blkback_offer {
@@ -39,16 +39,28 @@ enum pvr_blkback_ring_state {
 	PVR_BLKBACK_GONE,    /* the control thread's: drained and unmapped */
 };
 
+/* What an indirect request needs room for beyond what every job has. */
+struct pvr_blkback_large {
+	struct pvr_blkback_segment segment[PVR_BLKBACK_SEGMENTS_MAX];
+	struct pvr_blkback_page page[PVR_BLKBACK_SEGMENTS_MAX];
+	struct iovec iov[PVR_BLKBACK_SEGMENTS_MAX];
+};
+
 struct pvr_blkback_job {
 	struct pvr_blkback_io io; /* first: an engine gives this back */
 	struct pvr_blkback_request request;
 	struct pvr_blkback_ring *ring;
 	struct pvr_blkback_job *next; /* in the free list or in a turn's done list */
 	uint64_t taken_ns;
-	int16_t status; /* BLKIF_RSP_* */
-	uint16_t mapped;
-	struct pvr_host_map map[BLKIF_MAX_SEGMENTS_PER_REQUEST];
-	struct iovec iov[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+	int16_t status;    /* BLKIF_RSP_* */
+	uint8_t write_due; /* after the flush that is under way */
+	uint32_t asked;    /* bytes of the discard that is under way */
+	unsigned pages;    /* asked for: of these, those that are okay are to be put back */
+	const struct pvr_blkback_segment *segment;
+	struct pvr_blkback_page *page, list; /* list: the page of an indirect request's segments */
+	struct pvr_blkback_large *large;     /* or NULL, and then these are used */
+	struct pvr_blkback_page small_page[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+	struct iovec small_iov[BLKIF_MAX_SEGMENTS_PER_REQUEST];
 };
 
 struct pvr_blkback_ring {
@@ -66,6 +78,8 @@ struct pvr_blkback_ring {
 	evtchn_port_t port; /* ours */
 	unsigned inflight;  /* taken and not answered */
 	struct pvr_blkback_job *jobs, *free;
+	struct pvr_blkback_job *barrier; /* taken: nothing more is until it is answered */
+	int barrier_started;
 	struct pvr_blkback_ring *next;
 };
 
@@ -74,7 +88,7 @@ struct pvr_blkback_turn {
 	struct pvr_host *host;
 	struct pvr_blkback_engine *engine[PVR_BLKBACK_KINDS];
 	struct pvr_blkback_job *done, **done_end; /* finished and not answered */
-	struct pvr_host_map map[PVR_BLKBACK_BATCH_SEGMENTS];
+	struct pvr_blkback_pages pages;
 };
 
 /* By the control thread. NULL: no memory. Disk and stats must outlive it. */
@@ -95,9 +109,13 @@ void pvr_blkback_ring_disconnect(struct pvr_blkback_ring *ring, struct pvr_host 
 
 /*
  * Take at most a batch: how many, or -EPROTO when the frontend's index is impossible; the ring is
- * then BROKEN, once. What could not be started is on the turn's done list.
+ * then BROKEN, once. What could not be started is on the turn's done list. Nothing is taken while a
+ * barrier is open.
  */
 int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn);
+
+/* Start the barrier that was taken, if everything before it is answered; 1 when it was started. */
+int pvr_blkback_ring_barrier(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn);
 
 /* Submit what was taken, reap what is complete, answer it; how many. Responses are not published
  * yet. */
@@ -105,5 +123,18 @@ unsigned pvr_blkback_turn_finish(struct pvr_blkback_turn *turn);
 
 /* Publish what was answered; one event if the frontend asked for one. */
 void pvr_blkback_ring_publish(struct pvr_blkback_ring *ring, struct pvr_host *host);
+
+/*
+ * ---- between the parts of it --------------------------------------------------------------------
+ */
+
+/* The answer of a job that is finished; it stands in the turn's done list. */
+void pvr_blkback_job_done(
+	struct pvr_blkback_turn *turn, struct pvr_blkback_job *job, int16_t status);
+uint64_t pvr_blkback_now_ns(void);
+
+/* The one copy of the next slot; pvr_ring_pending was > 0. And the answer into the next one. */
+void pvr_blkback_ring_copy_slot(struct pvr_blkback_ring *ring, union pvr_blkback_slot *slot);
+void pvr_blkback_ring_put_response(const struct pvr_blkback_job *job);
 
 #endif

@@ -163,10 +163,10 @@ static void obey(struct pvr_blkback_worker *worker)
 
 /* ---- a turn ---- */
 
-/* Whether requests are to be taken from a ring. */
+/* Whether requests are to be taken from a ring now. */
 static int serving(const struct pvr_blkback_ring *ring)
 {
-	return state_of(ring) == PVR_BLKBACK_LIVE && !leaving(ring);
+	return state_of(ring) == PVR_BLKBACK_LIVE && !leaving(ring) && !ring->barrier;
 }
 
 static unsigned turn(struct pvr_blkback_worker *worker)
@@ -176,6 +176,8 @@ static unsigned turn(struct pvr_blkback_worker *worker)
 	for (struct pvr_blkback_ring *ring = worker->rings; ring; ring = ring->next) {
 		int taken = serving(ring) ? pvr_blkback_ring_take(ring, &worker->turn) : 0;
 
+		/* A barrier that was taken is done even where nothing more is. */
+		work += (unsigned)pvr_blkback_ring_barrier(ring, &worker->turn);
 		if (taken < 0)
 			signal_fd(worker->wake_fd);
 		else

@@ -39,7 +39,7 @@ int pvr_blkback_run(const struct pvr_blkback_config *config);
  * and anybody may read at any time (`pvring stats`). Written with relaxed stores by the one worker that
  * owns the ring, so each is exact but they are not one snapshot.
  */
-#define PVR_BLKBACK_STATS_MAGIC   0x31747376u /* "vst1" */
+#define PVR_BLKBACK_STATS_MAGIC   0x32747376u /* "vst2" */
 #define PVR_BLKBACK_STATS_BUCKETS 64u
 
 struct pvr_blkback_stats {
@@ -56,6 +56,13 @@ struct pvr_blkback_stats {
 	_Atomic uint64_t events_out;     /* notifications sent */
 	_Atomic uint64_t polls_hit, polls_missed; /* spins before sleep that found work, and that did not */
 	_Atomic uint64_t submits;        /* engine submissions (batches) */
+	_Atomic uint64_t inlined;        /* I/Os done at once, without a submission */
+	_Atomic uint64_t indirect;       /* of the reads and writes: with segments in a page of their own */
+	_Atomic uint64_t barriers;       /* of the flushes */
+	_Atomic uint64_t discards;       /* requests */
+	_Atomic uint64_t merges;         /* segments that continued the one before them */
+	_Atomic uint64_t grants_reused;  /* pages that were still mapped from an earlier request */
+	_Atomic uint64_t limited;        /* times a limit kept requests waiting */
 	/* Latency from taking a request to answering it: bucket i counts [2^(i/2)) ns steps, see blkback/stats.c. */
 	_Atomic uint64_t latency[PVR_BLKBACK_STATS_BUCKETS];
 };

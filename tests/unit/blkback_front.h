@@ -15,7 +15,7 @@
 
 #define FRONT_RING  1u
 #define FRONT_DATA  16u
-#define FRONT_PAGES 64u
+#define FRONT_PAGES 256u
 #define FRONT_START (UINT32_MAX - 5) /* the indices wrap after six requests */
 
 PVR_RING_TYPE(front, struct blkif_x86_64_request, struct blkif_x86_64_response);

@@ -19,7 +19,7 @@
 #include <pvring/xen/xs_wire.h>
 #include <pvring/xenstored.h>
 
-#define REFS      256u
+#define REFS      512u
 #define PORTS     64u
 #define PORT_BASE 100u /* a local port is never the remote's number */
 #define EVENTS    4096u

@@ -12,7 +12,7 @@
 
 #include <pvring/host.h>
 
-#define MOCK_FRAMES 256u
+#define MOCK_FRAMES 512u
 #define MOCK_DOMID  7u
 
 /* Everything as new: zeroed memory, no grants, no ports, an empty store. No handle may be open. */

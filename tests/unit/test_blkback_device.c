@@ -17,7 +17,7 @@
 #include <pvring/xen/xenbus.h>
 
 #include "../../blkback/control.h"
-#include "../../blkback/nodes.h"
+#include "../../blkback/features.h"
 #include "blkback_front.h"
 
 #define BACK  "/local/domain/0/backend/vbd/7/51712"
@@ -167,6 +167,8 @@ static void connect_use_close(void)
 	CU_ASSERT(node_is(BACK "/physical-sector-size", "512"));
 	CU_ASSERT(node_is(BACK "/info", "0"));
 	CU_ASSERT(node_is(BACK "/feature-flush-cache", "1"));
+	CU_ASSERT(node_is(BACK "/feature-barrier", "1"));
+	CU_ASSERT(node_is(BACK "/feature-max-indirect-segments", "256"));
 	CU_ASSERT(node_is(BACK "/hotplug-status", "connected"));
 	for (unsigned i = 0; i < 100; i++)
 		write_and_read();
@@ -195,6 +197,26 @@ static void completions_wake_a_sleeping_worker(void)
 	stop();
 	close(fd);
 	unlink(path);
+}
+
+/* What a disk says of discards depends on what it can. */
+static void discard_nodes(void)
+{
+	struct pvr_blkback_disk disk = {
+		.facts = {.sectors = 8, .sector_size = 512}, .physical_size = 512};
+	struct pvr_blkback_node nodes[PVR_BLKBACK_FEATURES];
+	unsigned without = pvr_blkback_features(&disk, nodes), count;
+
+	disk.facts.discard = 1;
+	disk.facts.discard_granularity = 4096;
+	count = pvr_blkback_features(&disk, nodes);
+	CU_ASSERT_EQUAL(count, without + 3);
+	CU_ASSERT_STRING_EQUAL(nodes[count - 3].name, "feature-discard");
+	CU_ASSERT_STRING_EQUAL(nodes[count - 2].value, "4096");
+	CU_ASSERT_STRING_EQUAL(nodes[count - 1].name, "discard-alignment");
+	disk.facts.discard_secure = 1;
+	CU_ASSERT_EQUAL(pvr_blkback_features(&disk, nodes), without + 4);
+	CU_ASSERT_STRING_EQUAL(nodes[count].name, "discard-secure");
 }
 
 static void facts_wait_for_connected(void)
@@ -528,7 +550,7 @@ static void xsa_332_event_flood(void)
 }
 
 PVR_SUITE(blkback_device, CASE(connect_use_close), CASE(completions_wake_a_sleeping_worker),
-	CASE(facts_wait_for_connected), CASE(frontend_comes_back),
+	CASE(facts_wait_for_connected), CASE(discard_nodes), CASE(frontend_comes_back),
 	CASE(frontend_restarts_without_closing), CASE(offline_stays_closed),
 	CASE(vanished_device_is_not_made_again), CASE(nodes_are_not_published_into_nothing),
 	CASE(old_ring_of_a_dead_backend_is_not_used), CASE(bad_disk_is_told_to_the_operator),

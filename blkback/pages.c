@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Maps and unmaps guest pages in batches. See pages.h. */
+#include "pages.h"
+
+#include <assert.h>
+
+void pvr_blkback_page_ask(struct pvr_blkback_pages *pages, struct pvr_blkback_page *page,
+	domid_t domid, grant_ref_t ref, int readonly)
+{
+	assert(pages->asked < PVR_BLKBACK_BATCH_PAGES);
+	pages->map[pages->asked] =
+		(struct pvr_host_map){.domid = domid, .readonly = readonly != 0, .ref = ref};
+	pages->want[pages->asked++] = page;
+}
+
+unsigned pvr_blkback_pages_map(struct pvr_blkback_pages *pages, struct pvr_host *host)
+{
+	unsigned okay = 0;
+
+	if (pages->asked)
+		okay = pvr_host_map(host, pages->map, pages->asked);
+	for (unsigned i = 0; i < pages->asked; i++)
+		pages->want[i]->map = pages->map[i];
+	pages->asked = 0;
+	return okay;
+}
+
+void pvr_blkback_page_put(
+	struct pvr_blkback_pages *pages, struct pvr_host *host, struct pvr_blkback_page *page)
+{
+	if (page->map.status != GNTST_okay)
+		return;
+	if (pages->put == PVR_BLKBACK_BATCH_PAGES)
+		pvr_blkback_pages_flush(pages, host);
+	pages->unmap[pages->put++] = page->map;
+}
+
+void pvr_blkback_pages_flush(struct pvr_blkback_pages *pages, struct pvr_host *host)
+{
+	if (pages->put)
+		pvr_host_unmap(host, pages->unmap, pages->put);
+	pages->put = 0;
+}
