@@ -36,11 +36,12 @@ have = $(if $(wildcard $(1)),1)
 # The public macros are a peer to measure, not code to sanitize.
 HAVE_LIBXEN := $(if $(SAN),,$(call have,/usr/include/xen/io/ring.h))
 HAVE_NBDKIT := $(call have,/usr/include/nbdkit-plugin.h)
+HAVE_NCURSES := $(call have,/usr/include/ncurses.h)
 define \n
 
 
 endef
-LEFT_OUT := $(if $(HAVE_LIBXEN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev))
+LEFT_OUT := $(if $(HAVE_LIBXEN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev)) $(if $(HAVE_NCURSES),,the_screen_of_pvring_top_(libncurses-dev))
 
 all: $(BUILD)/pvring $(if $(HAVE_NBDKIT),$(BUILD)/nbdkit-pvring-plugin.so)
 	$(foreach what,$(LEFT_OUT),@echo "left out for want of its package: $(subst _, ,$(what))"$(\n))
@@ -68,8 +69,10 @@ $(BUILD)/obj/bench/%: CPPFLAGS += -DPVR_HAVE_LIBXEN
 else
 TOOL_OBJ := $(filter-out $(BUILD)/obj/bench/ring_xen_%,$(TOOL_OBJ))
 endif
+TOOL_OBJ := $(filter-out $(BUILD)/obj/tools/$(if $(HAVE_NCURSES),top_none.o,top_screen.o),$(TOOL_OBJ))
 $(BUILD)/pvring: $(TOOL_OBJ) $(LIBS)
-	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(TOOL_OBJ) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(TOOL_OBJ) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) \
+		$(if $(HAVE_NCURSES),-lncurses -ltinfo) -o $@
 
 $(BUILD)/nbdkit-pvring-plugin.so: $(call obj,tools/nbdkit) $(BUILD)/libpvring.a $(BUILD)/libprocess.a $(BUILD)/libclient.a
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) -shared $(call obj,tools/nbdkit) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@

@@ -21,6 +21,7 @@ static const struct verb {
 	{"block-detach", verb_block_detach, "take a disk away"},
 	{"block-list", verb_block_list, "list a domain's disks"},
 	{"stats", verb_stats, "show counters and latencies of disks"},
+	{"top", verb_top, "show live what the disks do"},
 	{"blk", verb_blk, "a guest program: read, write, copy, verify or describe a disk"},
 	{"bench", verb_bench, "measure rings, event channels and disks"},
 };

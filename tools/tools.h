@@ -131,6 +131,7 @@ int verb_block_attach(int argc, char **argv);
 int verb_block_detach(int argc, char **argv);
 int verb_block_list(int argc, char **argv);
 int verb_stats(int argc, char **argv);
+int verb_top(int argc, char **argv);
 int verb_blk(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 

@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* pvring stats: the counters that the backend keeps in files below "stats" of the hypervisor's
- * directory. */
+/* pvring stats: the counters of every disk, or their rates, for people and for programs. */
 #include "tools.h"
 
 #include <argp.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <pvring/blkback.h>
-
 #include "args.h"
+#include "stats_read.h"
 
 struct options {
 	struct dir_arg dir;
-	int json;
+	const char *output;
+	uint64_t seconds; /* 0: totals */
+	int json, openmetrics;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -36,157 +33,176 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		o->json = 1;
 		return 0;
+	case 'm':
+		o->openmetrics = 1;
+		return 0;
+	case 'o':
+		o->output = arg;
+		return 0;
+	case 'r':
+		if (tool_number(arg, 1, 3600, &o->seconds))
+			argp_failure(state, EX_USAGE, 0, "--rates %s: 1 to 3600 seconds", arg);
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_failure(state, EX_USAGE, 0, "unexpected argument '%s'", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (o->openmetrics && (o->json || o->seconds))
+			argp_failure(state, EX_USAGE, 0,
+				"--openmetrics prints totals, without --json or --rates");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static uint64_t get(const _Atomic uint64_t *counter)
+/* Totals are integers; rates are per second. */
+static json_t *number(uint64_t value, uint64_t ns)
 {
-	return atomic_load_explicit(counter, memory_order_relaxed);
+	return ns ? json_real((double)value * 1e9 / (double)ns) : json_integer((json_int_t)value);
 }
 
-/* The latency that `fraction` of all requests did not exceed, to within a bucket; 0 before the
- * first. */
-static uint64_t latency_at(const struct pvr_blkback_stats *s, double fraction)
-{
-	uint64_t total = 0, seen = 0;
-
-	for (unsigned i = 0; i < PVR_BLKBACK_STATS_BUCKETS; i++)
-		total += get(&s->latency[i]);
-	if (!total)
-		return 0;
-	for (unsigned i = 0; i < PVR_BLKBACK_STATS_BUCKETS; i++) {
-		seen += get(&s->latency[i]);
-		if ((double)seen >= fraction * (double)total)
-			return pvr_blkback_stats_bound(i);
-	}
-	return pvr_blkback_stats_bound(PVR_BLKBACK_STATS_BUCKETS - 1);
-}
-
-/* Name and value of every counter, in the order of the structure. */
-static const struct counter {
-	const char *name;
-	size_t offset;
-} counters[] = {
-#define COUNTER(field)                                                                             \
-	{                                                                                          \
-#field, offsetof(struct pvr_blkback_stats, field)                                  \
-	}
-	COUNTER(reads),
-	COUNTER(writes),
-	COUNTER(flushes),
-	COUNTER(others),
-	COUNTER(sectors_read),
-	COUNTER(sectors_written),
-	COUNTER(errors),
-	COUNTER(invalid),
-	COUNTER(inflight),
-	COUNTER(grants_mapped),
-	COUNTER(events_in),
-	COUNTER(events_out),
-	COUNTER(polls_hit),
-	COUNTER(polls_missed),
-	COUNTER(submits),
-#undef COUNTER
-};
-
-static json_t *stats_json(const struct pvr_blkback_stats *s)
+static json_t *disk_json(const struct disk_stats *s, uint64_t ns)
 {
 	char vdev[16];
 	json_t *o = json_pack(
 		"{s:i, s:s}", "domid", (int)s->domid, "vdev", disk_vdev_name(s->devid, vdev));
 
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		json_object_set_new(o, counters[i].name,
-			json_integer((json_int_t)get(
-				(const _Atomic uint64_t *)((const char *)s + counters[i].offset))));
-	json_object_set_new(o, "latency_p50_ns", json_integer((json_int_t)latency_at(s, 0.5)));
-	json_object_set_new(o, "latency_p99_ns", json_integer((json_int_t)latency_at(s, 0.99)));
+	for (unsigned i = 0; i < stats_fields_count; i++)
+		json_object_set_new(o, stats_fields[i].name,
+			number(stats_value(s, &stats_fields[i]),
+				stats_fields[i].kind == STATS_COUNTER ? ns : 0));
+	json_object_set_new(
+		o, "latency_p50_ns", json_integer((json_int_t)stats_latency_at(s, 0.5)));
+	json_object_set_new(
+		o, "latency_p99_ns", json_integer((json_int_t)stats_latency_at(s, 0.99)));
 	return o;
 }
 
-static void stats_line(const struct pvr_blkback_stats *s)
+static void print_json(FILE *to, const struct stats_list *list, uint64_t ns)
 {
-	char vdev[16], in[16], out[16];
-	uint64_t requests = get(&s->reads) + get(&s->writes) + get(&s->flushes) + get(&s->others);
-	uint64_t events = get(&s->events_in) + get(&s->events_out);
+	json_t *array = json_array();
 
-	printf("%6u %-6s %10" PRIu64 " %10" PRIu64 " %8" PRIu64 " %7s %7s %6" PRIu64
-	       " %8.3f %9.1f %9.1f\n",
-		s->domid, disk_vdev_name(s->devid, vdev), get(&s->reads), get(&s->writes),
-		get(&s->flushes), tool_size_text(get(&s->sectors_read) * 512, in),
-		tool_size_text(get(&s->sectors_written) * 512, out), get(&s->errors),
-		requests ? (double)events / (double)requests : 0, (double)latency_at(s, 0.5) / 1000,
-		(double)latency_at(s, 0.99) / 1000);
+	for (unsigned i = 0; i < list->count; i++)
+		json_array_append_new(array, disk_json(&list->disk[i], ns));
+	json_dumpf(array, to, JSON_INDENT(2));
+	fputc('\n', to);
+	json_decref(array);
 }
 
-/* Map one file, read-only; NULL when it is not one of ours (any more). */
-static const struct pvr_blkback_stats *stats_map(int dir, const char *name)
+static uint64_t per(uint64_t value, uint64_t ns)
 {
-	const struct pvr_blkback_stats *s = MAP_FAILED;
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
+	return ns ? (uint64_t)((double)value * 1e9 / (double)ns + 0.5) : value;
+}
 
-	if (fd >= 0 && !fstat(fd, &st) && st.st_size >= (off_t)sizeof(*s))
-		s = mmap(NULL, sizeof(*s), PROT_READ, MAP_SHARED, fd, 0);
-	if (fd >= 0)
-		close(fd);
-	if (s == MAP_FAILED)
-		return NULL;
-	if (s->magic == PVR_BLKBACK_STATS_MAGIC && s->size >= sizeof(*s))
-		return s;
-	munmap((void *)(uintptr_t)s, sizeof(*s));
-	return NULL;
+static void print_line(FILE *to, const struct disk_stats *s, uint64_t ns)
+{
+	char vdev[16], in[16], out[16];
+	uint64_t requests = stats_requests(s), events = s->events_in + s->events_out;
+
+	fprintf(to,
+		"%6u %-6s %10" PRIu64 " %10" PRIu64 " %8" PRIu64 " %7s %7s %6" PRIu64
+		" %8.3f %9.1f %9.1f\n",
+		s->domid, disk_vdev_name(s->devid, vdev), per(s->reads, ns), per(s->writes, ns),
+		per(s->flushes, ns), tool_size_text(per(s->sectors_read, ns) * 512, in),
+		tool_size_text(per(s->sectors_written, ns) * 512, out), per(s->errors, ns),
+		requests ? (double)events / (double)requests : 0,
+		(double)stats_latency_at(s, 0.5) / 1000, (double)stats_latency_at(s, 0.99) / 1000);
+}
+
+static void print_table(FILE *to, const struct stats_list *list, uint64_t ns)
+{
+	fprintf(to, "%6s %-6s %10s %10s %8s %7s %7s %6s %8s %9s %9s\n", "domain", "vdev",
+		ns ? "reads/s" : "reads", ns ? "writes/s" : "writes", ns ? "flush/s" : "flushes",
+		ns ? "in/s" : "in", ns ? "out/s" : "out", ns ? "err/s" : "errors", "ntfy/req",
+		"p50 us", "p99 us");
+	for (unsigned i = 0; i < list->count; i++)
+		print_line(to, &list->disk[i], ns);
+}
+
+/* The file appears whole or not at all: a collector may read it at any moment. */
+static int replace(const struct options *o, const struct stats_list *list, uint64_t ns,
+	void (*print)(FILE *, const struct stats_list *, uint64_t))
+{
+	char temporary[4096];
+	FILE *to;
+	int failed;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.%d", o->output, (int)getpid()) >=
+		(int)sizeof(temporary))
+		return tool_error(EX_USAGE, "--output: the name is too long");
+	to = fopen(temporary, "wxe");
+	if (!to)
+		return tool_error(EX_CANTCREAT, "%s: %s", temporary, strerror(errno));
+	print(to, list, ns);
+	failed = ferror(to);
+	failed |= fclose(to);
+	if (!failed && !rename(temporary, o->output))
+		return 0;
+	failed = errno;
+	unlink(temporary);
+	return tool_error(EX_IOERR, "%s: %s", o->output, strerror(failed));
+}
+
+static void print_openmetrics(FILE *to, const struct stats_list *list, uint64_t ns)
+{
+	(void)ns;
+	stats_openmetrics(to, list);
+}
+
+static int read_rates(const char *dir, unsigned seconds, struct stats_list *list, uint64_t *ns)
+{
+	struct stats_list before;
+	int rc = stats_list_read_or_say(dir, &before);
+
+	if (rc)
+		return rc;
+	sleep(seconds);
+	rc = stats_list_read_or_say(dir, list);
+	if (!rc) {
+		*ns = list->at_ns - before.at_ns;
+		stats_list_since(list, &before);
+	}
+	stats_list_free(&before);
+	return rc;
 }
 
 int verb_stats(int argc, char **argv)
 {
-	static const struct argp_option keys[] = {DIR_OPTION, JSON_OPTION, {0}};
+	/* clang-format off */
+	static const struct argp_option keys[] = {
+		DIR_OPTION,
+		JSON_OPTION,
+		{"openmetrics", 'm', NULL, 0, "OpenMetrics text, for Prometheus and others", 0},
+		{"output", 'o', "FILE", 0, "write to FILE, replaced in one step (such as a .prom file of node_exporter's textfile collector)", 0},
+		{"rates", 'r', "SECONDS", 0, "what is counted in that time, per second", 0},
+		{0},
+	};
+	/* clang-format on */
 	static const struct argp argp = {keys, parse, NULL,
 		"Show what the block backend counted for every disk: requests, data, errors, "
-		"notifications "
-		"(both ways) per request, and latency in microseconds.",
+		"notifications (both ways) per request, and latency in microseconds.",
 		NULL, NULL, NULL};
 	struct options o = {0};
-	char path[192];
-	DIR *dir;
+	struct stats_list list;
+	uint64_t ns = 0;
+	int rc;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	snprintf(path, sizeof(path), "%s/stats", dir_arg(&o.dir));
-	dir = opendir(path);
-	if (!dir)
-		return tool_error(EX_UNAVAILABLE,
-			"no statistics in '%s' (%s): is 'pvring blkback' running there?", path,
-			strerror(errno));
+	rc = o.seconds ? read_rates(dir_arg(&o.dir), (unsigned)o.seconds, &list, &ns)
+		       : stats_list_read_or_say(dir_arg(&o.dir), &list);
+	if (rc)
+		return rc;
 
-	json_t *list = o.json ? json_array() : NULL;
+	void (*print)(FILE *, const struct stats_list *, uint64_t) = o.json ? print_json
+								     : o.openmetrics
+									     ? print_openmetrics
+									     : print_table;
 
-	if (!list)
-		printf("%6s %-6s %10s %10s %8s %7s %7s %6s %8s %9s %9s\n", "domain", "vdev",
-			"reads", "writes", "flushes", "in", "out", "errors", "ntfy/req", "p50 us",
-			"p99 us");
-	for (const struct dirent *entry; (entry = readdir(dir));) {
-		const struct pvr_blkback_stats *s = strncmp(entry->d_name, "vbd-", 4)
-							    ? NULL
-							    : stats_map(dirfd(dir), entry->d_name);
-
-		if (!s)
-			continue;
-		if (list)
-			json_array_append_new(list, stats_json(s));
-		else
-			stats_line(s);
-		munmap((void *)(uintptr_t)s, sizeof(*s));
-	}
-	closedir(dir);
-	if (list) {
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(list);
-	}
-	return 0;
+	if (o.output)
+		rc = replace(&o, &list, ns, print);
+	else
+		print(stdout, &list, ns);
+	stats_list_free(&list);
+	return rc;
 }
