@@ -13,7 +13,7 @@ check "create" test -n "$domid"
 check "attach one" pvring block-attach guest "$work/a.img"
 check "attach another" pvring block-attach guest "$work/b.img,vdev=xvdc"
 check "a memory disk" pvring block-attach guest mem=8M
-check "a null disk" pvring block-attach guest null=1G
+check "a null disk" pvring block-attach guest null=64G
 check "each verifies" sh -c 'for d in xvda xvdb xvdc; do pvring blk --vdev $d verify || exit 1; done'
 check "stats know it" sh -c 'pvring stats --json | grep -q "\"vdev\": \"xvdc\""'
 check "stats for people" sh -c 'pvring stats | grep -q xvda'
