@@ -328,9 +328,8 @@ void pvr_blkback_control_destroy(struct pvr_blkback_control *control)
 		pvr_blkback_worker_stop(control->workers[i]);
 	while ((device = control->devices)) {
 		control->devices = device->next;
-		/* A ring that did not drain in time: its worker is gone now, and the process soon
-		 * is. */
-		pvr_blkback_ring_destroy(device->ring);
+		/* With rings that did not drain in time: their worker is gone now, and the process
+		 * soon is. */
 		pvr_blkback_device_destroy(device);
 	}
 	if (control->home.host)

@@ -16,7 +16,6 @@
 #include "features.h"
 
 #define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
-#define PORT_MAX      131071u
 #define STEPS         8u /* things done before others have their turn */
 
 enum outcome { WAIT, AGAIN, FORGET };
@@ -44,6 +43,8 @@ struct pvr_blkback_device *pvr_blkback_device_create(
 
 void pvr_blkback_device_destroy(struct pvr_blkback_device *device)
 {
+	for (unsigned i = 0; i < PVR_BLKBACK_QUEUES_MAX; i++)
+		pvr_blkback_ring_destroy(device->lent[i].ring);
 	pvr_blkback_disk_close(device->disk);
 	pvr_blkback_stats_close(device->stats, device->home->dir);
 	free(device);
@@ -94,53 +95,66 @@ static enum outcome fail(struct pvr_blkback_device *device, const char *error)
 	return AGAIN;
 }
 
-/* ---- the ring ---- */
+/* ---- the rings ---- */
 
-static int ring_state(const struct pvr_blkback_device *device)
+static int ring_state(const struct pvr_blkback_ring *ring)
 {
-	return atomic_load_explicit(&device->ring->state, memory_order_acquire);
+	return atomic_load_explicit(&ring->state, memory_order_acquire);
 }
 
-static void ring_forget(struct pvr_blkback_device *device)
+static int has_rings(const struct pvr_blkback_device *device)
 {
-	pvr_blkback_ring_destroy(device->ring);
-	device->ring = NULL;
-}
-
-/* 1 when no worker has a ring of this device any more; otherwise the worker is asked and will wake
- * us. */
-static int ring_released(struct pvr_blkback_device *device)
-{
-	if (!device->ring)
-		return 1;
-	if (!atomic_load_explicit(&device->ring->leave, memory_order_relaxed))
-		pvr_blkback_worker_remove(device->worker, device->ring);
+	for (unsigned i = 0; i < PVR_BLKBACK_QUEUES_MAX; i++)
+		if (device->lent[i].ring)
+			return 1;
 	return 0;
 }
 
-/* What the worker has made of the ring since the last look. */
-static void ring_settle(struct pvr_blkback_device *device)
+static int rings_live(const struct pvr_blkback_device *device)
 {
-	const char *error;
+	for (unsigned i = 0; i < PVR_BLKBACK_QUEUES_MAX; i++)
+		if (device->lent[i].ring && ring_state(device->lent[i].ring) != PVR_BLKBACK_LIVE)
+			return 0;
+	return 1;
+}
 
-	if (!device->ring)
-		return;
-	switch (ring_state(device)) {
-	case PVR_BLKBACK_FAILED:
-		error = device->ring->error;
-		ring_forget(device);
-		if (!device->closing)
+/* 1 when no worker has a ring of this device any more; otherwise they are asked and will wake us.
+ */
+static int rings_released(struct pvr_blkback_device *device)
+{
+	for (unsigned i = 0; i < PVR_BLKBACK_QUEUES_MAX; i++) {
+		struct pvr_blkback_ring *ring = device->lent[i].ring;
+
+		if (ring && !atomic_load_explicit(&ring->leave, memory_order_relaxed))
+			pvr_blkback_worker_remove(device->lent[i].worker, ring);
+	}
+	return !has_rings(device);
+}
+
+/* What its worker has made of a ring since the last look; an error that ends the connection, or
+ * NULL. */
+static const char *ring_settle(struct pvr_blkback_ring **ring)
+{
+	int state = ring_state(*ring);
+	const char *error = NULL;
+
+	if (state == PVR_BLKBACK_FAILED || state == PVR_BLKBACK_BROKEN)
+		error = (*ring)->error;
+	if (state == PVR_BLKBACK_FAILED || state == PVR_BLKBACK_GONE) {
+		pvr_blkback_ring_destroy(*ring);
+		*ring = NULL;
+	}
+	return error;
+}
+
+static void rings_settle(struct pvr_blkback_device *device)
+{
+	for (unsigned i = 0; i < PVR_BLKBACK_QUEUES_MAX; i++) {
+		const char *error =
+			device->lent[i].ring ? ring_settle(&device->lent[i].ring) : NULL;
+
+		if (error && !device->closing)
 			fail(device, error);
-		break;
-	case PVR_BLKBACK_BROKEN:
-		if (!device->closing)
-			fail(device, device->ring->error);
-		break;
-	case PVR_BLKBACK_GONE:
-		ring_forget(device);
-		break;
-	default:
-		break;
 	}
 }
 
@@ -232,13 +246,14 @@ static const char *read_optional(
 
 static int open_disk(struct pvr_blkback_device *device, char error[PVR_BLKBACK_LINE])
 {
-	char type[16], params[1024], mode[8], direct[8], engine[16];
+	char type[16], params[1024], mode[8], direct[8], engine[16], sector[8];
 	struct pvr_blkback_spec spec = {
 		.type = read_optional(device, "type", type, sizeof(type)),
 		.params = read_optional(device, "params", params, sizeof(params)),
 		.mode = read_optional(device, "mode", mode, sizeof(mode)),
 		.direct = read_optional(device, "direct", direct, sizeof(direct)),
 		.engine = read_optional(device, "engine", engine, sizeof(engine)),
+		.sector = read_optional(device, "sector", sector, sizeof(sector)),
 	};
 
 	return pvr_blkback_disk_open(&spec, &device->disk, error);
@@ -263,11 +278,23 @@ static enum outcome refuse(struct pvr_blkback_device *device, const char *error)
 	return WAIT;
 }
 
+/* As many rings as there are workers, unless the toolstack says otherwise. */
+static int read_queues(struct pvr_blkback_device *device)
+{
+	uint32_t queues = device->home->worker_count;
+	int result = pvr_blkback_node_number(
+		device->home->host, device->path, "queues", PVR_BLKBACK_QUEUES_MAX, &queues);
+
+	device->queues = queues < PVR_BLKBACK_QUEUES_MAX ? queues : PVR_BLKBACK_QUEUES_MAX;
+	return (result && result != -ENOENT) || queues == 0 ? -EINVAL : 0;
+}
+
 static enum outcome prepare(struct pvr_blkback_device *device)
 {
 	struct pvr_blkback_node nodes[] = {
 		{.name = "max-ring-page-order"},
 		{.name = "max-ring-pages"}, /* the same, as others spell it */
+		{.name = "multi-queue-max-queues"},
 		{.name = "hotplug-status", .value = "connected"},
 	};
 	char error[PVR_BLKBACK_LINE];
@@ -276,6 +303,8 @@ static enum outcome prepare(struct pvr_blkback_device *device)
 		return refuse(device, "frontend or frontend-id: missing, or not that domain's own");
 	if (!device->disk && open_disk(device, error))
 		return refuse(device, error);
+	if (read_queues(device))
+		return refuse(device, "queues: not a number from 1 to 16");
 	if (!device->stats)
 		device->stats =
 			pvr_blkback_stats_open(device->home->dir, device->domid, device->devid);
@@ -283,82 +312,47 @@ static enum outcome prepare(struct pvr_blkback_device *device)
 		return refuse(device, "no memory");
 	snprintf(nodes[0].value, sizeof(nodes[0].value), "%u", PVR_BLKBACK_ORDER_MAX);
 	snprintf(nodes[1].value, sizeof(nodes[1].value), "%u", PVR_BLKBACK_PAGES_MAX);
-	return publish(device, nodes, 3, XenbusStateInitWait);
+	snprintf(nodes[2].value, sizeof(nodes[2].value), "%u", device->queues);
+	return publish(device, nodes, 4, XenbusStateInitWait);
 }
 
-/* Grant references of the ring: one by either of its two names, or several by number. */
-static int read_refs(struct pvr_blkback_device *device, struct pvr_blkback_offer *offer)
+/* Each ring to the next worker in turn, so that one device's are spread over all. */
+static int lend_ring(
+	struct pvr_blkback_device *device, unsigned i, const struct pvr_blkback_offer *offer)
 {
-	struct pvr_host *host = device->home->host;
-	uint32_t order = 0;
-	int result = pvr_blkback_node_number(
-		host, device->frontend, "ring-page-order", PVR_BLKBACK_ORDER_MAX, &order);
+	struct pvr_blkback_home *home = device->home;
+	struct pvr_blkback_ring *ring =
+		pvr_blkback_ring_create(offer, device->disk, device->stats);
+	struct pvr_blkback_worker *worker;
 
-	if (result && result != -ENOENT)
-		return result;
-	offer->pages = 1u << order;
-	if (order == 0) {
-		result = pvr_blkback_node_number(
-			host, device->frontend, "ring-ref", UINT32_MAX, &offer->refs[0]);
-		if (result != -ENOENT)
-			return result;
-	}
-	for (unsigned i = 0; i < offer->pages; i++) {
-		char name[24];
-
-		snprintf(name, sizeof(name), "ring-ref%u", i);
-		result = pvr_blkback_node_number(
-			host, device->frontend, name, UINT32_MAX, &offer->refs[i]);
-		if (result)
-			return result;
-	}
+	if (!ring)
+		return -ENOMEM;
+	if (i > 0 && device->disk->single_worker)
+		worker = device->lent[0].worker;
+	else
+		worker = home->workers[home->next_worker++ % home->worker_count];
+	device->lent[i].ring = ring;
+	device->lent[i].worker = worker;
+	pvr_blkback_worker_add(worker, ring);
 	return 0;
 }
 
-/* NULL, or what is wrong with what the frontend offers. */
-static const char *read_offer(struct pvr_blkback_device *device, struct pvr_blkback_offer *offer)
+static enum outcome connect_rings(struct pvr_blkback_device *device)
 {
-	struct pvr_host *host = device->home->host;
-	char protocol[16];
-	int result = pvr_blkback_node_text(
-		host, device->frontend, "protocol", protocol, sizeof(protocol));
-	uint32_t queues;
-
-	memset(offer, 0, sizeof(*offer));
-	offer->domid = (domid_t)device->domid;
-	if (result < 0 && result != -ENOENT)
-		return "protocol: not one of x86_64-abi, x86_32-abi, arm-abi";
-	if (pvr_blkback_abi_by_name(result < 0 ? NULL : protocol, &offer->abi))
-		return "protocol: not one of x86_64-abi, x86_32-abi, arm-abi";
-	result = pvr_blkback_node_number(
-		host, device->frontend, "multi-queue-num-queues", 1, &queues);
-	if (result != -ENOENT && (result || queues != 1))
-		return "multi-queue-num-queues: more queues than were offered";
-	if (read_refs(device, offer))
-		return "ring-ref: missing or not a number, or ring-page-order over its maximum";
-	if (pvr_blkback_node_number(
-		    host, device->frontend, "event-channel", PORT_MAX, &offer->port))
-		return "event-channel: missing or not a port";
-	return NULL;
-}
-
-static enum outcome connect_ring(struct pvr_blkback_device *device)
-{
-	struct pvr_blkback_home *home = device->home;
-	struct pvr_blkback_offer offer;
-	const char *error = read_offer(device, &offer);
+	struct pvr_blkback_offer offers[PVR_BLKBACK_QUEUES_MAX];
+	unsigned count;
+	const char *error = pvr_blkback_offer_read(device->home->host, device->frontend,
+		(domid_t)device->domid, device->queues, offers, &count);
 
 	if (error)
 		return fail(device, error);
-	device->ring = pvr_blkback_ring_create(&offer, device->disk, device->stats);
-	if (!device->ring)
-		return fail(device, "no memory for its ring");
-	device->worker = home->workers[home->next_worker++ % home->worker_count];
-	pvr_blkback_worker_add(device->worker, device->ring);
+	for (unsigned i = 0; i < count; i++)
+		if (lend_ring(device, i, &offers[i]))
+			return fail(device, "no memory for its rings");
 	return WAIT;
 }
 
-/* The ring is live. Frontends read the disk's facts once we are Connected, and not before. */
+/* The rings are live. Frontends read the disk's facts once we are Connected, and not before. */
 static enum outcome announce(struct pvr_blkback_device *device)
 {
 	struct pvr_blkback_node nodes[PVR_BLKBACK_FEATURES];
@@ -383,7 +377,7 @@ static int adopt_state(struct pvr_blkback_device *device, const struct view *vie
 		return 1;
 	}
 	if (view->own == XenbusStateInitialising && device->self != XenbusStateInitialising) {
-		if (!ring_released(device))
+		if (!rings_released(device))
 			return 0;
 		lose_frontend(device);
 		pvr_blkback_disk_close(device->disk);
@@ -404,7 +398,7 @@ static int adopt_state(struct pvr_blkback_device *device, const struct view *vie
 
 static enum outcome finish_closing(struct pvr_blkback_device *device)
 {
-	if (!ring_released(device))
+	if (!rings_released(device))
 		return WAIT;
 	pvr_blkback_disk_close(device->disk);
 	device->disk = NULL;
@@ -430,11 +424,11 @@ static enum outcome act(struct pvr_blkback_device *device, const struct view *vi
 		 * backend that died, where answers have overwritten requests out of order: it has
 		 * to offer a new one.
 		 */
-		return view->front == XenbusStateInitialised ? connect_ring(device) : WAIT;
+		return view->front == XenbusStateInitialised ? connect_rings(device) : WAIT;
 	case PVR_XENBUS_CLOSE:
 		return start_closing(device);
 	case PVR_XENBUS_RESTART:
-		if (!ring_released(device))
+		if (!rings_released(device))
 			return WAIT;
 		device->self = XenbusStateInitialising;
 		return AGAIN;
@@ -445,7 +439,7 @@ static enum outcome act(struct pvr_blkback_device *device, const struct view *vi
 
 static enum outcome stop(struct pvr_blkback_device *device)
 {
-	if (!ring_released(device))
+	if (!rings_released(device))
 		return WAIT;
 	if (device->self != XenbusStateUnknown && device->self != XenbusStateClosed)
 		publish(device, NULL, 0, XenbusStateClosed);
@@ -457,10 +451,10 @@ static enum outcome step(struct pvr_blkback_device *device, int *error)
 {
 	struct view view;
 
-	ring_settle(device);
+	rings_settle(device);
 	*error = look(device, &view);
 	if (*error) {
-		if (!ring_released(device))
+		if (!rings_released(device))
 			return WAIT;
 		lose_frontend(device);
 		return FORGET;
@@ -473,8 +467,8 @@ static enum outcome step(struct pvr_blkback_device *device, int *error)
 		return finish_closing(device);
 	if (device->useless)
 		return WAIT;
-	if (device->ring && device->self == XenbusStateInitWait)
-		return ring_state(device) == PVR_BLKBACK_LIVE ? announce(device) : WAIT;
+	if (has_rings(device) && device->self == XenbusStateInitWait)
+		return rings_live(device) ? announce(device) : WAIT;
 	return act(device, &view);
 }
 

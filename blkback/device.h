@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One disk of one domain: its nodes, its handshake, and the ring it has lent to a worker. All of
+ * One disk of one domain: its nodes, its handshake, and the rings it has lent to workers. All of
  * this is the control thread's.
  */
 #ifndef PVR_BLKBACK_DEVICE_H
@@ -41,8 +41,11 @@ struct pvr_blkback_device {
 	unsigned errors;        /* lines logged */
 	struct pvr_blkback_disk *disk;
 	struct pvr_blkback_stats *stats;
-	struct pvr_blkback_ring *ring;
-	struct pvr_blkback_worker *worker; /* of ring */
+	unsigned queues; /* how many rings it may have */
+	struct {
+		struct pvr_blkback_ring *ring;
+		struct pvr_blkback_worker *worker; /* has it */
+	} lent[PVR_BLKBACK_QUEUES_MAX];
 };
 
 /* NULL: no memory. */
@@ -56,7 +59,7 @@ struct pvr_blkback_device *pvr_blkback_device_create(
  */
 int pvr_blkback_device_step(struct pvr_blkback_device *device);
 
-/* It holds no ring. */
+/* Its rings too, if there still are any: then no worker may be left. */
 void pvr_blkback_device_destroy(struct pvr_blkback_device *device);
 
 #endif

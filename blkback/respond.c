@@ -107,15 +107,17 @@ static void job_put(struct pvr_blkback_job *job)
 static void answer(struct pvr_blkback_job *job, uint64_t now)
 {
 	struct pvr_blkback_ring *ring = job->ring;
-	struct pvr_blkback_stats *stats = ring->stats;
+	struct pvr_blkback_stats *counts = &ring->counts;
 
 	if (job->status != BLKIF_RSP_OKAY)
-		pvr_blkback_count(&stats->errors, 1);
-	pvr_blkback_count(&stats->latency[pvr_blkback_stats_bucket(now - job->taken_ns)], 1);
+		pvr_blkback_count(&counts->errors, 1);
+	pvr_blkback_count_shared(
+		&ring->stats->latency[pvr_blkback_stats_bucket(now - job->taken_ns)], 1);
 	if (atomic_load_explicit(&ring->state, memory_order_relaxed) != PVR_BLKBACK_BROKEN)
 		pvr_blkback_ring_put_response(job);
 	job_put(job);
-	atomic_store_explicit(&stats->inflight, ring->inflight, memory_order_relaxed);
+	pvr_blkback_count(&counts->inflight, UINT64_MAX); /* one less */
+	ring->counted = 1;
 }
 
 unsigned pvr_blkback_turn_finish(struct pvr_blkback_turn *turn)

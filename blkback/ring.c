@@ -139,8 +139,11 @@ void pvr_blkback_ring_put_response(const struct pvr_blkback_job *job)
 
 void pvr_blkback_ring_publish(struct pvr_blkback_ring *ring, struct pvr_host *host)
 {
+	if (ring->counted)
+		pvr_blkback_stats_add(ring->stats, &ring->counts);
+	ring->counted = 0;
 	if (!pvr_ring_publish_notify(&ring->ring))
 		return;
-	pvr_blkback_count(&ring->stats->events_out, 1);
+	pvr_blkback_count_shared(&ring->stats->events_out, 1);
 	pvr_host_evtchn_notify(host, ring->port);
 }

@@ -13,22 +13,12 @@
 
 #include "disk.h"
 #include "engine.h"
+#include "offer.h"
 #include "pages.h"
 #include "request.h"
 #include "stats.h"
 
-#define PVR_BLKBACK_ORDER_MAX 4u /* pages of a ring, as a power of two */
-#define PVR_BLKBACK_PAGES_MAX (1u << PVR_BLKBACK_ORDER_MAX)
-#define PVR_BLKBACK_BATCH     32u /* requests taken of one ring before the next's turn */
-
-/* What a frontend offers, checked by whoever read it. */
-struct pvr_blkback_offer {
-	domid_t domid;
-	unsigned pages;
-	grant_ref_t refs[PVR_BLKBACK_PAGES_MAX];
-	evtchn_port_t port; /* the frontend's */
-	enum pvr_blkback_abi abi;
-};
+#define PVR_BLKBACK_BATCH 32u /* requests taken of one ring before the next's turn */
 
 enum pvr_blkback_ring_state {
 	PVR_BLKBACK_JOINING, /* the worker's: it will say LIVE or FAILED */
@@ -70,9 +60,11 @@ struct pvr_blkback_ring {
 	const char *error; /* with FAILED and BROKEN */
 	struct pvr_blkback_offer offer;
 	const struct pvr_blkback_disk *disk;
-	struct pvr_blkback_stats *stats;
+	struct pvr_blkback_stats *stats; /* of the device, and of all its rings */
 
 	/* From here on the worker's. */
+	struct pvr_blkback_stats counts; /* what is not in `stats` yet */
+	int counted;
 	struct pvr_ring ring;
 	struct pvr_host_area area;
 	evtchn_port_t port; /* ours */
@@ -121,7 +113,7 @@ int pvr_blkback_ring_barrier(struct pvr_blkback_ring *ring, struct pvr_blkback_t
  * yet. */
 unsigned pvr_blkback_turn_finish(struct pvr_blkback_turn *turn);
 
-/* Publish what was answered; one event if the frontend asked for one. */
+/* Publish what was answered, and counted; one event if the frontend asked for one. */
 void pvr_blkback_ring_publish(struct pvr_blkback_ring *ring, struct pvr_host *host);
 
 /*

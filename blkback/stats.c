@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -90,4 +91,22 @@ void pvr_blkback_stats_close(struct pvr_blkback_stats *stats, const char *dir)
 	if (dir && !file_path(path, dir, stats->domid, stats->devid))
 		unlink(path);
 	munmap(stats, sizeof(*stats));
+}
+
+void pvr_blkback_stats_add(struct pvr_blkback_stats *to, struct pvr_blkback_stats *from)
+{
+	/* The counters stand in a row, so that none can be forgotten here. */
+	_Atomic uint64_t *out = &to->reads, *in = &from->reads;
+	size_t count = (offsetof(struct pvr_blkback_stats, latency) -
+			       offsetof(struct pvr_blkback_stats, reads)) /
+		       sizeof(*in);
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t n = atomic_load_explicit(&in[i], memory_order_relaxed);
+
+		if (!n)
+			continue;
+		pvr_blkback_count_shared(&out[i], n);
+		atomic_store_explicit(&in[i], 0, memory_order_relaxed);
+	}
 }

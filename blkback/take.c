@@ -36,7 +36,7 @@ static struct pvr_blkback_job *job_get(struct pvr_blkback_ring *ring)
 
 static void refuse(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job, int16_t status)
 {
-	struct pvr_blkback_stats *stats = job->ring->stats;
+	struct pvr_blkback_stats *stats = &job->ring->counts;
 
 	if (status == BLKIF_RSP_EOPNOTSUPP)
 		pvr_blkback_count(&stats->others, 1);
@@ -106,7 +106,7 @@ static void read_lists(
 	unsigned kept = 0;
 
 	pvr_blkback_count(
-		&ring->stats->grants_mapped, pvr_blkback_pages_map(&turn->pages, turn->host));
+		&ring->counts.grants_mapped, pvr_blkback_pages_map(&turn->pages, turn->host));
 	for (unsigned i = 0; i < batch->count; i++) {
 		struct pvr_blkback_job *job = batch->job[i];
 		enum pvr_blkback_verdict verdict = PVR_BLKBACK_GOOD;
@@ -183,14 +183,14 @@ static void map_batch(
 		struct pvr_blkback_job *job = batch->job[i];
 		int readonly = job->request.op != PVR_BLKBACK_READ;
 
-		count_request(ring->stats, &job->request);
+		count_request(&ring->counts, &job->request);
 		job->pages = job->request.segments;
 		for (unsigned page = 0; page < job->pages; page++)
 			pvr_blkback_page_ask(&turn->pages, &job->page[page], ring->offer.domid,
 				job->segment[page].ref, readonly);
 	}
 	pvr_blkback_count(
-		&ring->stats->grants_mapped, pvr_blkback_pages_map(&turn->pages, turn->host));
+		&ring->counts.grants_mapped, pvr_blkback_pages_map(&turn->pages, turn->host));
 }
 
 /* ---- starting ---- */
@@ -222,7 +222,7 @@ static void fill_iov(struct pvr_blkback_job *job)
 		else
 			io->iov[io->iov_count++] = (struct iovec){base, segment->length};
 	}
-	pvr_blkback_count(&job->ring->stats->merges, job->request.segments - io->iov_count);
+	pvr_blkback_count(&job->ring->counts.merges, job->request.segments - io->iov_count);
 }
 
 static void start(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job)
@@ -242,7 +242,7 @@ static void start(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job)
 	job->write_due = request->op == PVR_BLKBACK_FLUSH && request->segments > 0;
 	fill_iov(job);
 	pvr_blkback_engine_queue(engine, &job->io);
-	pvr_blkback_count(&job->ring->stats->inlined, engine->inlined - inlined);
+	pvr_blkback_count(&job->ring->counts.inlined, engine->inlined - inlined);
 }
 
 int pvr_blkback_ring_barrier(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn)
@@ -288,7 +288,8 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 	if (pending > (int)PVR_BLKBACK_BATCH)
 		pending = (int)PVR_BLKBACK_BATCH;
 	taken = take_slots(ring, turn, (unsigned)pending, &batch);
-	atomic_store_explicit(&ring->stats->inflight, ring->inflight, memory_order_relaxed);
+	ring->counted = 1;
+	pvr_blkback_count(&ring->counts.inflight, taken);
 	if (batch.count == 0)
 		return (int)taken;
 	if (turn->pages.asked)
@@ -296,6 +297,6 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 	map_batch(ring, turn, &batch);
 	start_batch(turn, &batch);
 	pvr_blkback_ring_barrier(ring, turn);
-	pvr_blkback_count(&ring->stats->submits, 1);
+	pvr_blkback_count(&ring->counts.submits, 1);
 	return (int)taken;
 }

@@ -128,6 +128,15 @@ static int leaving(const struct pvr_blkback_ring *ring)
 	return atomic_load_explicit(&ring->leave, memory_order_relaxed);
 }
 
+static int serves_disk(
+	const struct pvr_blkback_worker *worker, const struct pvr_blkback_disk *disk)
+{
+	for (const struct pvr_blkback_ring *ring = worker->rings; ring; ring = ring->next)
+		if (ring->disk == disk)
+			return 1;
+	return 0;
+}
+
 /* Gives back what is drained; how many rings are still leaving. */
 static unsigned part(struct pvr_blkback_worker *worker)
 {
@@ -144,7 +153,9 @@ static unsigned part(struct pvr_blkback_worker *worker)
 		}
 		*at = ring->next;
 		pvr_blkback_ring_disconnect(ring, worker->turn.host);
-		pvr_blkback_engine_forget(worker->turn.engine[ring->disk->kind], ring->disk);
+		if (!serves_disk(worker, ring->disk))
+			pvr_blkback_engine_forget(
+				worker->turn.engine[ring->disk->kind], ring->disk);
 		hand_over(worker, ring, PVR_BLKBACK_GONE);
 	}
 	return left;
@@ -203,7 +214,7 @@ static void count_poll(struct pvr_blkback_worker *worker, int hit)
 {
 	for (struct pvr_blkback_ring *ring = worker->rings; ring; ring = ring->next)
 		if (serving(ring))
-			pvr_blkback_count(
+			pvr_blkback_count_shared(
 				hit ? &ring->stats->polls_hit : &ring->stats->polls_missed, 1);
 }
 
@@ -255,7 +266,7 @@ static unsigned drain_events(struct pvr_blkback_worker *worker)
 			break;
 		for (struct pvr_blkback_ring *ring = worker->rings; ring; ring = ring->next)
 			if (ring->port == (evtchn_port_t)port)
-				pvr_blkback_count(&ring->stats->events_in, 1);
+				pvr_blkback_count_shared(&ring->stats->events_in, 1);
 	}
 	return count;
 }

@@ -36,8 +36,8 @@ int pvr_blkback_run(const struct pvr_blkback_config *config);
 
 /*
  * Counters of one disk, in a file `vbd-<domid>-<devid>` below "stats" of the directory, which the backend maps
- * and anybody may read at any time (`pvring stats`). Written with relaxed stores by the one worker that
- * owns the ring, so each is exact but they are not one snapshot.
+ * and anybody may read at any time (`pvring stats`). The rings of the disk add to them once a turn, before the
+ * answers are published: each is exact, but they are not one snapshot.
  */
 #define PVR_BLKBACK_STATS_MAGIC   0x32747376u /* "vst2" */
 #define PVR_BLKBACK_STATS_BUCKETS 64u

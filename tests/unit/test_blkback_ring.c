@@ -230,6 +230,7 @@ __attribute__((unused)) static void xsa_155_double_fetch(void)
 	}
 	atomic_store(&flipping, 0);
 	pthread_join(thread, NULL);
+	pvr_blkback_stats_add(stats, &ring->counts);
 	CU_ASSERT_EQUAL(stats->reads + stats->writes + stats->invalid, 20000);
 	CU_ASSERT(stats->reads > 0);
 	for (unsigned i = 0; i < 4096; i++)

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole backend on the mock host, with a toolstack's and a frontend's hand; each test file has
+ * its own. */
+#ifndef PVR_TEST_BLKBACK_DEVICE_RIG_H
+#define PVR_TEST_BLKBACK_DEVICE_RIG_H
+
+#include "suite.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <pvring/xen/xenbus.h>
+
+#include "../../blkback/control.h"
+#include "../../blkback/features.h"
+#include "blkback_front.h"
+
+#define BACK  "/local/domain/0/backend/vbd/7/51712"
+#define FRONT "/local/domain/7/device/vbd/51712"
+
+static struct front front;
+static struct pvr_blkback_control *control;
+static pthread_t thread;
+static int stop_fd;
+
+static void *run(void *opaque)
+{
+	(void)opaque;
+	return (void *)(intptr_t)pvr_blkback_control_run(control, stop_fd);
+}
+
+static inline void start_in(const char *directory)
+{
+	mock_host_reset();
+	front_init(&front);
+	stop_fd = eventfd(0, 0);
+	CU_ASSERT_FATAL(pvr_blkback_control_create(
+				&(struct pvr_blkback_config){.dir = directory, .workers = 2},
+				&control) == 0);
+	CU_ASSERT_FATAL(pthread_create(&thread, NULL, run, NULL) == 0);
+}
+
+static inline void start(void)
+{
+	start_in(NULL);
+}
+
+static inline void stop(void)
+{
+	uint64_t one = 1;
+	void *result = (void *)1;
+
+	CU_ASSERT(write(stop_fd, &one, sizeof(one)) == sizeof(one));
+	pthread_join(thread, &result);
+	CU_ASSERT_PTR_NULL(result);
+	pvr_blkback_control_destroy(control);
+	close(stop_fd);
+	CU_ASSERT_EQUAL(mock_host_held(), 0);
+}
+
+static inline void pause_ms(unsigned ms)
+{
+	struct timespec ts = {.tv_nsec = (long)ms * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+static inline unsigned state_of(const char *path)
+{
+	char value[16];
+
+	return mock_store_read(path, value, sizeof(value)) < 0 ? 0 : (unsigned)atoi(value);
+}
+
+/* Waits up to five seconds for the backend's state. */
+static inline int becomes(unsigned state)
+{
+	for (unsigned i = 0; i < 5000; i++) {
+		if (state_of(BACK "/state") == state)
+			return 1;
+		pause_ms(1);
+	}
+	fprintf(stderr, "backend: state %u, not %u\n", state_of(BACK "/state"), state);
+	return 0;
+}
+
+static inline int node_is(const char *path, const char *expect)
+{
+	char value[256];
+
+	if (mock_store_read(path, value, sizeof(value)) < 0)
+		return 0;
+	return !strcmp(value, expect);
+}
+
+/* What the toolstack writes for a new device, its state last. */
+static inline void attach(const char *type, const char *params, const char *frontend)
+{
+	mock_store_write(FRONT "/backend", BACK);
+	mock_store_write(FRONT "/backend-id", "0");
+	mock_store_write(FRONT "/state", "1");
+	mock_store_write(BACK "/frontend", "%s", frontend);
+	mock_store_write(BACK "/frontend-id", "7");
+	mock_store_write(BACK "/online", "1");
+	mock_store_write(BACK "/type", "%s", type);
+	mock_store_write(BACK "/params", "%s", params);
+	mock_store_write(BACK "/mode", "w");
+	mock_store_write(BACK "/state", "1");
+}
+
+static inline void attach_mem(void)
+{
+	attach("mem", "1048576", FRONT);
+}
+
+static inline void offer(void)
+{
+	mock_store_write(FRONT "/ring-ref", "%u", front.ring_ref);
+	mock_store_write(FRONT "/event-channel", "%u", front.port);
+	mock_store_write(FRONT "/protocol", "x86_64-abi");
+	mock_store_write(FRONT "/state", "3");
+}
+
+static inline void connect_front(void)
+{
+	CU_ASSERT_FATAL(becomes(XenbusStateInitWait));
+	offer();
+	CU_ASSERT_FATAL(becomes(XenbusStateConnected));
+	mock_store_write(FRONT "/state", "4");
+}
+
+/* One request by the rules: publish, notify if asked for, sleep until the answer. Its status,
+ * or 99. */
+static inline int16_t ask(uint8_t operation, uint64_t sector, unsigned page, unsigned count)
+{
+	struct blkif_x86_64_response response;
+
+	front_put(&front, front_request(&front, operation, sector, sector, page, count));
+	if (pvr_ring_publish_notify(&front.ring))
+		mock_port_send(front.port);
+	for (unsigned i = 0; i < 5 && pvr_ring_final_check(&front.ring) == 0; i++)
+		mock_port_events(front.port, 1000);
+	if (pvr_ring_pending(&front.ring) <= 0)
+		return 99;
+	front_response_take(&front.ring, &response);
+	return response.id == sector ? response.status : 98;
+}
+
+static inline void write_and_read(void)
+{
+	memset(mock_page(FRONT_DATA), 0x3c, 4096);
+	memset(mock_page(FRONT_DATA + 1), 0, 4096);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_WRITE, 64, 0, 1), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_FLUSH_DISKCACHE, 0, 0, 0), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_READ, 64, 1, 1), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(((uint8_t *)mock_page(FRONT_DATA + 1))[4095], 0x3c);
+}
+
+#endif
