@@ -23,7 +23,7 @@ CFLAGS ?= -O2 -g
 VERSION := 0.1.0
 CPPFLAGS := -Iinclude -D_GNU_SOURCE -DPVR_VERSION='"$(VERSION)"'
 override CFLAGS += -std=gnu11 $(WARN) -fPIC $(SANFLAGS) -MMD -MP
-LDLIBS := -lseccomp -luring -ljansson -lpthread -lm
+LDLIBS := -lseccomp -luring -laio -ljansson -lpthread -lm
 
 src = $(wildcard $(addsuffix /*.c,$(1)))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
@@ -35,20 +35,21 @@ LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a libproces
 have = $(if $(wildcard $(1)),1)
 # The public macros are a peer to measure, not code to sanitize.
 HAVE_LIBXEN := $(if $(SAN),,$(call have,/usr/include/xen/io/ring.h))
+HAVE_LIBNBD := $(call have,/usr/include/libnbd.h)
 HAVE_NBDKIT := $(call have,/usr/include/nbdkit-plugin.h)
 HAVE_NCURSES := $(call have,/usr/include/ncurses.h)
 define \n
 
 
 endef
-LEFT_OUT := $(if $(HAVE_LIBXEN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev)) $(if $(HAVE_NCURSES),,the_screen_of_pvring_top_(libncurses-dev))
+LEFT_OUT := $(if $(HAVE_LIBNBD),,NBD_disks_(libnbd-dev)) $(if $(HAVE_LIBXEN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev)) $(if $(HAVE_NCURSES),,the_screen_of_pvring_top_(libncurses-dev))
 
 all: $(BUILD)/pvring $(if $(HAVE_NBDKIT),$(BUILD)/nbdkit-pvring-plugin.so)
 	$(foreach what,$(LEFT_OUT),@echo "left out for want of its package: $(subst _, ,$(what))"$(\n))
 
 # ---- libraries: one an archive a directory, so that each waist can be linked to a mock -------------
 $(BUILD)/libpvring.a:     $(call obj,$(FRONT_DIRS))
-$(BUILD)/libblkback.a:    $(call obj,blkback)
+$(BUILD)/libblkback.a:    $(filter-out $(BUILD)/obj/blkback/$(if $(HAVE_LIBNBD),nbd_none.o,%_nbd.o),$(call obj,blkback))
 $(BUILD)/libhypervisor.a: $(call obj,hypervisor hypervisor/store)
 $(BUILD)/libprocess.a:    $(call obj,ports/process)
 $(BUILD)/libdom0.a:       $(call obj,ports/dom0)

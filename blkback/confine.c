@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The backend reads what hostile guests write. Should one of them take it over, it finds itself
- * without exec, fork, ptrace, new sockets or new io_uring rings: any call that is not listed kills
+ * without exec, fork, ptrace, a listening socket or new io_uring rings: any call that is not listed kills
  * the process, and the supervisor starts a new one.
  *
  * openat stays, because images are opened when devices come; whose files those may be is the user's
@@ -13,6 +13,8 @@
 #include <linux/fs.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -31,7 +33,11 @@ static const int allowed[] = {
 	SCMP_SYS(openat), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
 	SCMP_SYS(fstatfs), SCMP_SYS(lseek), SCMP_SYS(fcntl), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
 	SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2),
-	SCMP_SYS(fdatasync), SCMP_SYS(io_uring_enter),
+	SCMP_SYS(fdatasync), SCMP_SYS(fallocate), SCMP_SYS(io_uring_enter), SCMP_SYS(io_submit),
+	SCMP_SYS(io_getevents), SCMP_SYS(io_destroy),
+	/* NBD servers: libnbd, and the resolver it calls */
+	SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(sendmmsg), SCMP_SYS(uname),
 	/* statistics files */
 	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 	SCMP_SYS(ftruncate),
@@ -50,8 +56,12 @@ static const int allowed[] = {
 };
 /* clang-format on */
 
-/* The three that ask a block device for its size. */
-static const unsigned long ioctls[] = {BLKGETSIZE64, BLKSSZGET, BLKPBSZGET};
+/* Three ask a block device for its size; the resolver asks how much there is to read. */
+static const unsigned long ioctls[] = {BLKGETSIZE64, BLKSSZGET, BLKPBSZGET, FIONREAD};
+
+/* As a client only: listen and accept are not allowed. Netlink is how the resolver learns whether
+ * this host has IPv6. */
+static const unsigned long families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
 static int add_rules(scmp_filter_ctx filter)
 {
@@ -62,6 +72,9 @@ static int add_rules(scmp_filter_ctx filter)
 	for (unsigned i = 0; !result && i < sizeof(ioctls) / sizeof(ioctls[0]); i++)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 			SCMP_A1_64(SCMP_CMP_EQ, ioctls[i], 0));
+	for (unsigned i = 0; !result && i < sizeof(families) / sizeof(families[0]); i++)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			SCMP_A0_64(SCMP_CMP_EQ, families[i], 0));
 	return result;
 }
 

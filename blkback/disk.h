@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a device serves: an image file, a block device, memory, or nothing at all. */
+/* What a device serves: an image file, a block device, an NBD server's export, memory, or nothing at all. */
 #ifndef PVR_BLKBACK_DISK_H
 #define PVR_BLKBACK_DISK_H
 
@@ -11,14 +11,17 @@
 
 /* The toolstack's nodes, as text; NULL: missing. */
 struct pvr_blkback_spec {
-	const char *type;   /* "file", "phy", "mem", "null"; missing: "file" */
-	const char *params; /* absolute path, or bytes */
-	const char *mode;   /* "r" or "w" */
-	const char *direct; /* "1" */
-	const char *engine; /* "uring" or "sync"; missing: uring */
-	const char *sector; /* "512" or "4096": what offsets and lengths are multiples of; missing:
+	const char *type;    /* "file", "phy", "nbd", "mem", "null"; missing: "file" */
+	const char *params;  /* absolute path, NBD URI, or bytes */
+	const char *mode;    /* "r" or "w" */
+	const char *direct;  /* "1" */
+	const char *engine;  /* of a file: "uring", "aio" or "sync"; missing: uring */
+	const char *sector;  /* "512" or "4096": what offsets and lengths are multiples of; missing:
 			       what the image needs */
+	const char *discard; /* "0": not offered; libxl's discard-enable */
 };
+
+struct pvr_blkback_nbd;
 
 /* When the engine may do a request itself instead of submitting it. */
 enum pvr_blkback_inline {
@@ -38,6 +41,7 @@ struct pvr_blkback_disk {
 	int fd;        /* -1: no file */
 	void *memory;  /* type mem */
 	size_t length; /* of memory */
+	struct pvr_blkback_nbd *nbd;
 };
 
 #define PVR_BLKBACK_LINE 256u /* of an error line, with NUL */

@@ -10,24 +10,29 @@
 
 #include "disk.h"
 
-
 static const struct pvr_blkback_engine_ops *const engines[PVR_BLKBACK_KINDS] = {
 	[PVR_BLKBACK_URING] = &pvr_blkback_engine_uring,
+	[PVR_BLKBACK_AIO] = &pvr_blkback_engine_aio,
 	[PVR_BLKBACK_SYNC] = &pvr_blkback_engine_sync,
+	[PVR_BLKBACK_NBD] = &pvr_blkback_engine_nbd,
 	[PVR_BLKBACK_MEM] = &pvr_blkback_engine_mem,
 	[PVR_BLKBACK_NULL] = &pvr_blkback_engine_null,
 };
 
 int pvr_blkback_engine_create(enum pvr_blkback_kind kind, struct pvr_blkback_engine **engine)
 {
-	int result = engines[kind]->create(engine);
+	int result = engines[kind]->create(engine), refused = result;
 
+	/* Seccomp, a sysctl (io_uring_disabled, fs.aio-max-nr), an old kernel. */
+	while (result && kind < PVR_BLKBACK_SYNC)
+		result = engines[++kind]->create(engine);
 	if (result)
 		return result;
 	(*engine)->ops = engines[kind];
 	(*engine)->done = NULL;
 	(*engine)->done_end = &(*engine)->done;
 	(*engine)->unsent = 0;
+	(*engine)->refused = refused;
 	(*engine)->inlined = 0;
 	return 0;
 }
@@ -135,7 +140,8 @@ long pvr_blkback_io_call(struct pvr_blkback_io *io, int flags)
 	if (io->op == PVR_BLKBACK_FLUSH)
 		result = fdatasync(fd);
 	else if (io->op == PVR_BLKBACK_DISCARD)
-		result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, io->left);
+		result =
+			fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, io->left);
 	else if (io->op == PVR_BLKBACK_READ)
 		result = preadv2(fd, iov, count, offset, flags);
 	else

@@ -17,9 +17,10 @@
 struct pvr_blkback_disk;
 
 enum pvr_blkback_kind {
-	PVR_BLKBACK_URING, /* files and block devices by io_uring */
-	PVR_BLKBACK_SYNC, /* the same by preadv and pwritev, where io_uring is refused or not wanted
-			   */
+	PVR_BLKBACK_URING, /* files and block devices by io_uring; where that is refused as the next */
+	PVR_BLKBACK_AIO,  /* the same by libaio; where that is refused as the next */
+	PVR_BLKBACK_SYNC, /* the same by preadv and pwritev, which sleep */
+	PVR_BLKBACK_NBD,  /* what an NBD server serves */
 	PVR_BLKBACK_MEM,  /* memory of this process */
 	PVR_BLKBACK_NULL, /* does nothing, at once: for measuring the rest */
 	PVR_BLKBACK_KINDS,
@@ -61,14 +62,19 @@ struct pvr_blkback_engine_ops {
 struct pvr_blkback_engine {
 	const struct pvr_blkback_engine_ops *ops;
 	struct pvr_blkback_io *done, **done_end;
-	unsigned unsent; /* queued, and not taken by the kernel yet: submit again soon */
+	unsigned unsent;  /* queued, and not taken by the kernel yet: submit again soon */
+	int refused;      /* the kernel's error for the kind that was asked for, or 0 */
 	uint64_t inlined; /* done at once by queue, without a submission */
 };
 
-extern const struct pvr_blkback_engine_ops pvr_blkback_engine_uring, pvr_blkback_engine_sync,
-	pvr_blkback_engine_mem, pvr_blkback_engine_null;
+extern const struct pvr_blkback_engine_ops pvr_blkback_engine_uring, pvr_blkback_engine_aio,
+	pvr_blkback_engine_nbd, pvr_blkback_engine_sync, pvr_blkback_engine_mem,
+	pvr_blkback_engine_null;
 
-/* A negative errno when the kernel refuses (io_uring only) or there is no memory. */
+/*
+ * By the thread that will use it. Where the kernel refuses io_uring or aio it is one of the kinds
+ * that follow, ops->name says which and `refused` why. A negative errno when there is no memory.
+ */
 int pvr_blkback_engine_create(enum pvr_blkback_kind kind, struct pvr_blkback_engine **engine);
 /* Nothing may be in flight. */
 void pvr_blkback_engine_destroy(struct pvr_blkback_engine *engine);

@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "disk.h"
 #include "engine.h"
+
+#define PAGE 4096u
 
 static int create(struct pvr_blkback_engine **engine)
 {
@@ -18,10 +21,31 @@ static void destroy(struct pvr_blkback_engine *engine)
 	free(engine);
 }
 
+/*
+ * Whole pages go back to the kernel, which gives them out again as zeroes and to nobody with what
+ * was in them: that is as secure as memory gets.
+ */
+static int discard(char *at, size_t length)
+{
+	size_t head = -(uintptr_t)at % PAGE, tail;
+
+	if (head > length)
+		head = length;
+	tail = (length - head) % PAGE;
+	memset(at, 0, head);
+	memset(at + length - tail, 0, tail);
+	length -= head + tail;
+	return length && madvise(at + head, length, MADV_DONTNEED) ? -errno : 0;
+}
+
 static void queue(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io)
 {
 	char *at = (char *)io->disk->memory + io->offset;
 
+	if (io->op == PVR_BLKBACK_DISCARD || io->op == PVR_BLKBACK_DISCARD_SECURE) {
+		pvr_blkback_io_done(engine, io, discard(at, io->left));
+		return;
+	}
 	for (unsigned i = 0; io->op != PVR_BLKBACK_FLUSH && i < io->iov_count; i++) {
 		const struct iovec *iov = &io->iov[i];
 

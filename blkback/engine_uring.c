@@ -5,6 +5,7 @@
  * budget a batch so that one ring's hits do not keep the others waiting.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,15 @@
 #include "disk.h"
 #include "engine.h"
 
-#define DEPTH         128u          /* in flight at the same time; more waits in `later` */
+#define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+#define DEPTH 128u /* in flight at the same time; more waits in `later` */
+/*
+ * A try that finds nothing in the page cache costs a system call. After some in a row only a few
+ * more are made, to find out when the cache is warm again.
+ */
+#define MISSES        8u
+#define PROBE         32u           /* one try in as many */
+#define RECENT        16u           /* disks told apart, by descriptor */
 #define INLINE_BUDGET (256u * 1024) /* bytes done here between two submits */
 
 struct uring {
@@ -22,6 +31,9 @@ struct uring {
 	unsigned inflight;
 	uint32_t budget;
 	struct pvr_blkback_io *later, **later_end;
+	struct {
+		uint8_t misses, skipped;
+	} recent[RECENT];
 };
 
 static struct uring *of(struct pvr_blkback_engine *engine)
@@ -30,12 +42,13 @@ static struct uring *of(struct pvr_blkback_engine *engine)
 }
 
 /*
- * The ring may do three things and no more. seccomp does not see what is asked through a ring, so
+ * The ring may do these four things and no more. seccomp does not see what is asked through a ring, so
  * without this a confined process could still open files by it.
  */
 static int restrict_ring(struct io_uring *ring)
 {
-	static const uint8_t allowed[] = {IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC};
+	static const uint8_t allowed[] = {
+		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE};
 	struct io_uring_restriction list[sizeof(allowed)];
 	unsigned fd = (unsigned)ring->ring_fd;
 	int result;
@@ -98,18 +111,39 @@ static void destroy(struct pvr_blkback_engine *engine)
 	free(engine);
 }
 
+static long try_cached(struct uring *u, struct pvr_blkback_io *io)
+{
+	uint8_t *misses = &u->recent[(unsigned)io->disk->fd % RECENT].misses;
+	uint8_t *skipped = &u->recent[(unsigned)io->disk->fd % RECENT].skipped;
+	long result;
+
+	if (io->op != PVR_BLKBACK_READ || (*misses == MISSES && ++*skipped % PROBE))
+		return -EAGAIN;
+	result = pvr_blkback_io_call(io, RWF_NOWAIT);
+	if (result != -EAGAIN)
+		*misses = 0;
+	else if (*misses < MISSES)
+		++*misses;
+	return result;
+}
+
 /* The io is done or a part of it is; 1: done. */
 static int try_inline(struct uring *u, struct pvr_blkback_io *io)
 {
 	enum pvr_blkback_inline mode = io->disk->inline_io;
-	int flags = mode == PVR_BLKBACK_INLINE_CACHED ? RWF_NOWAIT : 0;
+	uint32_t bytes = io->left;
+	long result;
 
 	if (mode == PVR_BLKBACK_SUBMIT || io->left > u->budget)
 		return 0;
-	if (mode == PVR_BLKBACK_INLINE_CACHED && io->op != PVR_BLKBACK_READ)
+	result = mode == PVR_BLKBACK_INLINE_CACHED ? try_cached(u, io) : pvr_blkback_io_call(io, 0);
+	if (result == -EAGAIN)
 		return 0;
-	u->budget -= io->left;
-	return pvr_blkback_io_result(&u->base, io, pvr_blkback_io_call(io, flags));
+	u->budget -= bytes;
+	if (!pvr_blkback_io_result(&u->base, io, result))
+		return 0;
+	u->base.inlined++;
+	return 1;
 }
 
 static void prepare(struct uring *u, struct pvr_blkback_io *io)
@@ -121,10 +155,13 @@ static void prepare(struct uring *u, struct pvr_blkback_io *io)
 
 	if (io->op == PVR_BLKBACK_FLUSH)
 		io_uring_prep_fsync(sqe, io->disk->fd, IORING_FSYNC_DATASYNC);
+	else if (io->op == PVR_BLKBACK_DISCARD)
+		io_uring_prep_fallocate(sqe, io->disk->fd, PUNCH, (off_t)io->offset, io->left);
 	else if (io->op == PVR_BLKBACK_READ)
 		io_uring_prep_readv(sqe, io->disk->fd, iov, count, io->offset);
 	else
-		io_uring_prep_writev(sqe, io->disk->fd, iov, count, io->offset);
+		io_uring_prep_writev2(
+			sqe, io->disk->fd, iov, count, io->offset, io->fua ? RWF_DSYNC : 0);
 	io_uring_sqe_set_data(sqe, io);
 	u->inflight++;
 	u->base.unsent++;

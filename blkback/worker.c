@@ -319,17 +319,16 @@ static void sleep_on(struct pvr_blkback_worker *worker)
 static int open_engines(struct pvr_blkback_worker *worker)
 {
 	struct pvr_blkback_engine **engine = worker->turn.engine;
-	int result = pvr_blkback_engine_create(PVR_BLKBACK_URING, &engine[PVR_BLKBACK_URING]);
+	int result = 0;
 
-	if (result && !worker->quiet)
-		fprintf(stderr,
-			"pvring blkback: io_uring is refused (%s): files are served by preadv and "
-			"pwritev, more slowly\n",
-			strerror(-result));
-	if (result)
-		result = pvr_blkback_engine_create(PVR_BLKBACK_SYNC, &engine[PVR_BLKBACK_URING]);
-	for (unsigned kind = PVR_BLKBACK_SYNC; !result && kind < PVR_BLKBACK_KINDS; kind++)
+	for (unsigned kind = 0; !result && kind < PVR_BLKBACK_KINDS; kind++)
 		result = pvr_blkback_engine_create(kind, &engine[kind]);
+	if (!result && engine[PVR_BLKBACK_URING]->refused && !worker->quiet)
+		fprintf(stderr,
+			"pvring blkback: io_uring is refused (%s): files are served by %s, "
+			"more slowly\n",
+			strerror(-engine[PVR_BLKBACK_URING]->refused),
+			engine[PVR_BLKBACK_URING]->ops->name);
 	return result;
 }
 

@@ -10,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char disk_spec_help[] = "A disk SPEC is a path, or file=PATH, mem=SIZE or null=SIZE (SIZE in "
-			      "bytes, with k, M, G or T), "
+const char disk_spec_help[] = "A disk SPEC is a path, or file=PATH, nbd=URI, mem=SIZE or null=SIZE "
+			      "(SIZE in bytes, with k, M, G or T), "
 			      "followed by any of\n"
 			      "  ,vdev=NAME      xvda, xvdb, ... (default: the first free)\n"
 			      "  ,readonly=on    the guest may not write\n"
 			      "  ,direct=on      bypass the page cache (O_DIRECT)\n"
-			      "  ,engine=NAME    uring (default) or sync\n";
+			      "  ,discard=off    the guest may not give space back\n"
+			      "  ,sector=N       512 or 4096: the sector size the guest is told\n"
+			      "  ,engine=NAME    of a file: uring (default), aio or sync\n";
 
 static int say(char *why, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -57,6 +59,19 @@ static int parse_path(const char *text, struct disk_spec *spec, char *why, size_
 	return 0;
 }
 
+static int parse_uri(const char *text, struct disk_spec *spec, char *why, size_t size)
+{
+	if (strncmp(text, "nbd://", 6) && strncmp(text, "nbd+unix://", 11))
+		return say(why, size,
+			"'%s' is no NBD URI: nbd://HOST[:PORT][/EXPORT] or "
+			"nbd+unix:///[EXPORT]?socket=PATH",
+			text);
+	spec->type = DISK_NBD;
+	if (snprintf(spec->path, sizeof(spec->path), "%s", text) >= (int)sizeof(spec->path))
+		return say(why, size, "the URI is longer than %zu bytes", sizeof(spec->path) - 1);
+	return 0;
+}
+
 static int parse_bytes(
 	const char *text, enum disk_type type, struct disk_spec *spec, char *why, size_t size)
 {
@@ -72,6 +87,7 @@ static int parse_option(
 	const char *key, const char *value, struct disk_spec *spec, char *why, size_t size)
 {
 	uint32_t number;
+	int on;
 
 	if (!strcmp(key, "vdev")) {
 		if (disk_vdev_number(value, &number))
@@ -80,9 +96,21 @@ static int parse_option(
 		return 0;
 	}
 	if (!strcmp(key, "engine")) {
-		if (strcmp(value, "uring") && strcmp(value, "sync"))
-			return say(why, size, "engine is uring or sync, not '%s'", value);
+		if (strcmp(value, "uring") && strcmp(value, "aio") && strcmp(value, "sync"))
+			return say(why, size, "engine is uring, aio or sync, not '%s'", value);
 		snprintf(spec->engine, sizeof(spec->engine), "%s", value);
+		return 0;
+	}
+	if (!strcmp(key, "sector")) {
+		if (strcmp(value, "512") && strcmp(value, "4096"))
+			return say(why, size, "sector is 512 or 4096, not '%s'", value);
+		spec->sector = *value == '5' ? 512 : 4096;
+		return 0;
+	}
+	if (!strcmp(key, "discard")) {
+		if (parse_switch(value, &on))
+			return say(why, size, "discard is on or off, not '%s'", value);
+		spec->no_discard = !on;
 		return 0;
 	}
 	if (!strcmp(key, "readonly") || !strcmp(key, "direct")) {
@@ -90,7 +118,10 @@ static int parse_option(
 			return say(why, size, "%s is on or off, not '%s'", key, value);
 		return 0;
 	}
-	return say(why, size, "unknown key '%s': vdev, readonly, direct, engine are known", key);
+	return say(why, size,
+		"unknown key '%s': vdev, readonly, direct, discard, sector, engine are "
+		"known",
+		key);
 }
 
 static int parse_first(
@@ -98,11 +129,13 @@ static int parse_first(
 {
 	if (!strcmp(key, "file"))
 		return parse_path(value, spec, why, size);
+	if (!strcmp(key, "nbd"))
+		return parse_uri(value, spec, why, size);
 	if (!strcmp(key, "mem"))
 		return parse_bytes(value, DISK_MEM, spec, why, size);
 	if (!strcmp(key, "null"))
 		return parse_bytes(value, DISK_NULL, spec, why, size);
-	return say(why, size, "unknown kind of disk '%s': file, mem, null are known", key);
+	return say(why, size, "unknown kind of disk '%s': file, nbd, mem, null are known", key);
 }
 
 int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t size)

@@ -37,22 +37,23 @@ extern const char *tool_verb;
 
 /* ---- disks (spec.c) ---- */
 
-enum disk_type { DISK_FILE, DISK_MEM, DISK_NULL };
+enum disk_type { DISK_FILE, DISK_MEM, DISK_NULL, DISK_NBD };
 
 struct disk_spec {
 	enum disk_type type;
-	char path[1024]; /* absolute, for DISK_FILE */
+	char path[1024]; /* absolute, for DISK_FILE; a URI, for DISK_NBD */
 	uint64_t bytes;  /* for the others */
 	char vdev[16];   /* "" until one is chosen */
 	char engine[16]; /* "" for the backend's default */
-	int readonly, direct;
+	unsigned sector; /* bytes; 0: what the image needs */
+	int readonly, direct, no_discard;
 };
 
 /* For --help: what a SPEC is. */
 extern const char disk_spec_help[];
 
 /*
- * Read a SPEC: a path, or file=PATH|mem=SIZE|null=SIZE followed by ,key=value... Does not look at
+ * Read a SPEC: a path, or file=PATH|nbd=URI|mem=SIZE|null=SIZE followed by ,key=value... Does not look at
  * the image. 0, or -EINVAL with one line in why[size].
  */
 int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t size);

@@ -83,7 +83,7 @@ static void make_dir(struct device *d, const char *dir, uint32_t owner, uint32_t
 
 static void write_disk(struct device *d, const struct disk_spec *spec)
 {
-	static const char *const types[] = {"file", "mem", "null"};
+	static const char *const types[] = {"file", "mem", "null", "nbd"};
 
 	make_dir(d, d->front, d->domid, 0);
 	make_dir(d, d->back, 0, d->domid);
@@ -92,7 +92,7 @@ static void write_disk(struct device *d, const struct disk_spec *spec)
 	put(d, d->back, "online", "1");
 	put(d, d->back, "dev", "%s", spec->vdev);
 	put(d, d->back, "type", "%s", types[spec->type]);
-	if (spec->type == DISK_FILE)
+	if (spec->type == DISK_FILE || spec->type == DISK_NBD)
 		put(d, d->back, "params", "%s", spec->path);
 	else
 		put(d, d->back, "params", "%" PRIu64, spec->bytes);
@@ -100,6 +100,10 @@ static void write_disk(struct device *d, const struct disk_spec *spec)
 	put(d, d->back, "device-type", "disk");
 	if (spec->direct)
 		put(d, d->back, "direct", "1");
+	if (spec->no_discard)
+		put(d, d->back, "discard-enable", "0");
+	if (spec->sector)
+		put(d, d->back, "sector", "%u", spec->sector);
 	if (*spec->engine)
 		put(d, d->back, "engine", "%s", spec->engine);
 	put(d, d->back, "state", "%d", XenbusStateInitialising);

@@ -1,89 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The engines on real files, and what opening a disk refuses. */
-#include "suite.h"
+#include "engine_rig.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "../../blkback/disk.h"
-#include "../../blkback/engine.h"
-
-#define IMAGE_BYTES (1024u * 1024)
-#define PAGE        4096u
-
-static _Alignas(4096) uint8_t pages[8][PAGE];
-
-/* In /dev/shm (a tmpfs: answered inline) or in /var/tmp (a real file system). */
-static void make_image(char *path, const char *directory, off_t bytes)
-{
-	int fd;
-
-	sprintf(path, "%s/pvring-test-XXXXXX", directory);
-	fd = mkstemp(path);
-	CU_ASSERT_FATAL(fd >= 0);
-	CU_ASSERT_FATAL(ftruncate(fd, bytes) == 0);
-	close(fd);
-}
-
-static struct pvr_blkback_disk *open_disk(struct pvr_blkback_spec spec)
-{
-	struct pvr_blkback_disk *disk = NULL;
-	char error[PVR_BLKBACK_LINE] = "";
-	int result = pvr_blkback_disk_open(&spec, &disk, error);
-
-	if (result)
-		fprintf(stderr, "disk: %s\n", error);
-	CU_ASSERT_FATAL(result == 0);
-	return disk;
-}
-
-static struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
-{
-	struct pvr_blkback_io *io;
-
-	for (unsigned tries = 0; tries < 1000; tries++) {
-		struct pollfd fd = {.fd = pvr_blkback_engine_fd(engine), .events = POLLIN};
-
-		io = pvr_blkback_engine_reap(engine);
-		if (io)
-			return io;
-		/* A sleeper that is not woken is as bad as a lost completion. */
-		if (poll(&fd, 1, 5000) == 0)
-			return NULL;
-	}
-	return NULL;
-}
-
-static int do_io(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk,
-	enum pvr_blkback_op op, uint64_t offset, unsigned page, unsigned count)
-{
-	struct iovec iov[8];
-	struct pvr_blkback_io io = {.disk = disk,
-		.op = op,
-		.offset = offset,
-		.left = count * PAGE,
-		.iov = iov,
-		.iov_count = count};
-
-	for (unsigned i = 0; i < count; i++)
-		iov[i] = (struct iovec){pages[page + i], PAGE};
-	pvr_blkback_engine_queue(engine, &io);
-	pvr_blkback_engine_submit(engine);
-	CU_ASSERT_PTR_EQUAL_FATAL(wait_io(engine), &io);
-	return io.error;
-}
-
-static void fill(unsigned page, unsigned count, int seed)
-{
-	for (unsigned i = 0; i < count * PAGE; i++)
-		pages[page + i / PAGE][i % PAGE] = (uint8_t)(seed + (int)(i * 31) + (int)(i >> 12));
-}
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 
 static void write_flush_read(struct pvr_blkback_spec spec, enum pvr_blkback_kind kind)
 {
@@ -130,6 +52,13 @@ static void sync_on_a_file(void)
 	file_by(PVR_BLKBACK_SYNC, "/var/tmp", NULL);
 }
 
+static void aio_on_files(void)
+{
+	file_by(PVR_BLKBACK_AIO, "/var/tmp", NULL);
+	file_by(PVR_BLKBACK_AIO, "/var/tmp", "1");
+	file_by(PVR_BLKBACK_AIO, "/dev/shm", NULL);
+}
+
 static void mem_keeps_data(void)
 {
 	write_flush_read(
@@ -150,7 +79,7 @@ static void null_answers(void)
 }
 
 /* More than the engine has in flight at a time: the rest waits its turn, nothing is lost. */
-static void uring_deep_queue(void)
+static void deep_queue_by(enum pvr_blkback_kind kind)
 {
 	enum { COUNT = 600 };
 	static struct pvr_blkback_io io[COUNT];
@@ -163,7 +92,7 @@ static void uring_deep_queue(void)
 	make_image(path, "/var/tmp", IMAGE_BYTES);
 	disk = open_disk((struct pvr_blkback_spec){.params = path});
 	disk->inline_io = PVR_BLKBACK_SUBMIT;
-	CU_ASSERT_FATAL(pvr_blkback_engine_create(PVR_BLKBACK_URING, &engine) == 0);
+	CU_ASSERT_FATAL(pvr_blkback_engine_create(kind, &engine) == 0);
 	for (unsigned i = 0; i < COUNT; i++) {
 		iov[i] = (struct iovec){pages[i % 8], 512};
 		io[i] = (struct pvr_blkback_io){.disk = disk,
@@ -181,6 +110,197 @@ static void uring_deep_queue(void)
 	CU_ASSERT_EQUAL(seen, COUNT);
 	for (unsigned i = 0; i < COUNT; i++)
 		CU_ASSERT_EQUAL(io[i].error, 0);
+	pvr_blkback_engine_destroy(engine);
+	pvr_blkback_disk_close(disk);
+	unlink(path);
+}
+
+static void deep_queues(void)
+{
+	deep_queue_by(PVR_BLKBACK_URING);
+	deep_queue_by(PVR_BLKBACK_AIO);
+}
+
+/* What was discarded reads as zeroes, its neighbours stay, and the file gets smaller. */
+static void discard_by(enum pvr_blkback_kind kind, struct pvr_blkback_spec spec)
+{
+	struct pvr_blkback_disk *disk = open_disk(spec);
+	struct pvr_blkback_engine *engine;
+	struct stat before = {0}, after = {0};
+
+	CU_ASSERT_FATAL(pvr_blkback_engine_create(kind, &engine) == 0);
+	CU_ASSERT(disk->facts.discard);
+	fill(0, 4, 9);
+	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_WRITE, 8 * PAGE, 0, 4), 0);
+	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_FLUSH, 0, 0, 0), 0);
+	if (disk->fd >= 0)
+		fstat(disk->fd, &before);
+	CU_ASSERT_EQUAL(do_discard(engine, disk, PVR_BLKBACK_DISCARD, 9 * PAGE, 2 * PAGE), 0);
+	if (disk->fd >= 0)
+		fstat(disk->fd, &after);
+	CU_ASSERT_EQUAL(before.st_size, after.st_size);
+	CU_ASSERT(disk->fd < 0 || after.st_blocks < before.st_blocks);
+	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, 8 * PAGE, 4, 4), 0);
+	memset(pages[1], 0, 2 * PAGE);
+	CU_ASSERT_EQUAL(memcmp(pages[0], pages[4], 4 * PAGE), 0);
+	pvr_blkback_engine_destroy(engine);
+	pvr_blkback_disk_close(disk);
+}
+
+static void discards(void)
+{
+	static const char *const places[] = {"/var/tmp", "/dev/shm"};
+
+	for (unsigned i = 0; i < 2; i++)
+		for (enum pvr_blkback_kind kind = 0; kind <= PVR_BLKBACK_SYNC; kind++) {
+			char path[64];
+
+			make_image(path, places[i], IMAGE_BYTES);
+			discard_by(kind, (struct pvr_blkback_spec){.params = path});
+			unlink(path);
+		}
+	discard_by(PVR_BLKBACK_MEM, (struct pvr_blkback_spec){.type = "mem", .params = "1048576"});
+}
+
+/* Not a page's multiple: the edges are zeroed by hand, and no byte more. */
+static void mem_discards_any_piece(void)
+{
+	struct pvr_blkback_disk *disk =
+		open_disk((struct pvr_blkback_spec){.type = "mem", .params = "65536"});
+	struct pvr_blkback_engine *engine;
+	uint8_t *memory = disk->memory;
+	const unsigned pieces[][2] = {{512, 512}, {3584, 1024}, {512, 12288}, {4096, 8192}};
+
+	CU_ASSERT_FATAL(pvr_blkback_engine_create(PVR_BLKBACK_MEM, &engine) == 0);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned from = pieces[i][0], end = from + pieces[i][1], wrong = 0;
+
+		memset(memory, 7, 65536);
+		CU_ASSERT_EQUAL(
+			do_discard(engine, disk, PVR_BLKBACK_DISCARD_SECURE, from, end - from), 0);
+		for (unsigned at = 0; at < 65536; at++)
+			wrong += memory[at] != (at >= from && at < end ? 0 : 7);
+		CU_ASSERT_EQUAL(wrong, 0);
+	}
+	pvr_blkback_engine_destroy(engine);
+	pvr_blkback_disk_close(disk);
+}
+
+static void facts_as_asked(void)
+{
+	struct pvr_blkback_disk *disk = open_disk((struct pvr_blkback_spec){
+		.type = "mem", .params = "65536", .sector = "4096", .discard = "0"});
+	char path[64];
+
+	CU_ASSERT_EQUAL(disk->facts.sector_size, 4096);
+	CU_ASSERT_EQUAL(disk->facts.sectors, 128);
+	CU_ASSERT_EQUAL(disk->physical_size, 4096);
+	CU_ASSERT(!disk->facts.discard && !disk->facts.discard_secure);
+	pvr_blkback_disk_close(disk);
+	make_image(path, "/var/tmp", IMAGE_BYTES);
+	disk = open_disk((struct pvr_blkback_spec){.params = path, .mode = "r"});
+	CU_ASSERT(!disk->facts.discard);
+	CU_ASSERT(disk->physical_size >= 512);
+	pvr_blkback_disk_close(disk);
+	unlink(path);
+}
+
+/* A full file system fails the write that finds it full, and nothing else. */
+static void full_by(enum pvr_blkback_kind kind, const char *directory)
+{
+	struct pvr_blkback_engine *engine;
+	struct pvr_blkback_disk *disk;
+	int full = 0;
+	char path[64];
+
+	make_image(path, directory, 4 * IMAGE_BYTES);
+	disk = open_disk((struct pvr_blkback_spec){.params = path});
+	CU_ASSERT_FATAL(pvr_blkback_engine_create(kind, &engine) == 0);
+	fill(0, 4, 3);
+	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_WRITE, 0, 0, 4), 0);
+	for (unsigned at = 4; at < 4 * IMAGE_BYTES / PAGE && !full; at += 4)
+		full = do_io(engine, disk, PVR_BLKBACK_WRITE, at * PAGE, 0, 4);
+	CU_ASSERT_EQUAL(full, -ENOSPC);
+	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_WRITE, 0, 0, 4), 0);
+	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, 2 * IMAGE_BYTES, 4, 4), 0);
+	pvr_blkback_engine_destroy(engine);
+	pvr_blkback_disk_close(disk);
+	unlink(path);
+}
+
+static void full_file_system_is_enospc(void)
+{
+	char directory[] = "/var/tmp/pvring-full-XXXXXX";
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+	if (mount("none", directory, "tmpfs", 0, "size=1M") == 0) {
+		for (enum pvr_blkback_kind kind = 0; kind <= PVR_BLKBACK_SYNC; kind++)
+			full_by(kind, directory);
+		umount(directory);
+	} else {
+		fprintf(stderr, "skipped: a full file system (only root can mount one)\n");
+	}
+	rmdir(directory);
+}
+
+/* In a child, because a filter stays: io_uring is refused as a container's seccomp profile does. */
+static int name_without(int call, int second, const char *name)
+{
+	struct pvr_blkback_engine *engine;
+	scmp_filter_ctx filter;
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		filter = seccomp_init(SCMP_ACT_ALLOW);
+		if (!filter || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) ||
+			seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), second, 0) ||
+			seccomp_load(filter) ||
+			pvr_blkback_engine_create(PVR_BLKBACK_URING, &engine))
+			_exit(2);
+		_exit(strcmp(engine->ops->name, name) || engine->refused != -EPERM);
+	}
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void refused_rings_fall_back(void)
+{
+	struct pvr_blkback_engine *engine;
+
+	CU_ASSERT_EQUAL(
+		name_without(SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_register), "aio"), 0);
+	CU_ASSERT_EQUAL(name_without(SCMP_SYS(io_uring_setup), SCMP_SYS(io_setup), "sync"), 0);
+	CU_ASSERT_FATAL(pvr_blkback_engine_create(PVR_BLKBACK_AIO, &engine) == 0);
+	CU_ASSERT_EQUAL(engine->refused, 0);
+	pvr_blkback_engine_destroy(engine);
+}
+
+/* Hits are answered at once; a row of misses makes the engine stop trying, and hits begin again. */
+static void inline_answers_are_counted(void)
+{
+	struct pvr_blkback_engine *engine;
+	struct pvr_blkback_disk *disk;
+	char path[64];
+
+	make_image(path, "/var/tmp", IMAGE_BYTES);
+	disk = open_disk((struct pvr_blkback_spec){.params = path});
+	CU_ASSERT_FATAL(pvr_blkback_engine_create(PVR_BLKBACK_URING, &engine) == 0);
+	fill(0, 8, 1);
+	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_WRITE, 0, 0, 8), 0);
+	CU_ASSERT_EQUAL(engine->inlined, 0);
+	for (unsigned i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, i * PAGE, i, 1), 0);
+	CU_ASSERT_EQUAL(engine->inlined, 8);
+	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_FLUSH, 0, 0, 0), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		posix_fadvise(disk->fd, 0, 0, POSIX_FADV_DONTNEED);
+		CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, 0, 0, 1), 0);
+	}
+	CU_ASSERT(engine->inlined < 20);
+	for (unsigned i = 0; i < 100; i++)
+		CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, 0, 0, 1), 0);
+	CU_ASSERT(engine->inlined > 60);
 	pvr_blkback_engine_destroy(engine);
 	pvr_blkback_disk_close(disk);
 	unlink(path);
@@ -211,6 +331,7 @@ static void truncated_image_is_an_error(void)
 {
 	truncated_by(PVR_BLKBACK_URING, "/var/tmp");
 	truncated_by(PVR_BLKBACK_URING, "/dev/shm");
+	truncated_by(PVR_BLKBACK_AIO, "/var/tmp");
 	truncated_by(PVR_BLKBACK_SYNC, "/var/tmp");
 }
 
@@ -243,8 +364,14 @@ static void bad_disks_are_refused(void)
 	refused((struct pvr_blkback_spec){.params = odd}, "multiple of the sector size");
 	refused((struct pvr_blkback_spec){.params = empty}, "empty");
 	refused((struct pvr_blkback_spec){.params = odd, .mode = "rw"}, "mode");
-	refused((struct pvr_blkback_spec){.params = odd, .engine = "aio"}, "engine");
+	refused((struct pvr_blkback_spec){.params = odd, .engine = "posix"}, "engine");
 	refused((struct pvr_blkback_spec){.params = odd, .type = "qcow2"}, "type");
+	refused((struct pvr_blkback_spec){.params = "/x", .type = "nbd"}, "nbd");
+	refused((struct pvr_blkback_spec){.params = "1M", .type = "mem"}, "not a size");
+	refused((struct pvr_blkback_spec){.params = "4096", .type = "mem", .sector = "520"},
+		"sector 520");
+	refused((struct pvr_blkback_spec){.params = "4608", .type = "mem", .sector = "4096"},
+		"sector size 4096");
 	refused((struct pvr_blkback_spec){.params = "1k", .type = "mem"}, "not a size");
 	refused((struct pvr_blkback_spec){.params = "-512", .type = "null"}, "not a size");
 	refused((struct pvr_blkback_spec){.params = "1000", .type = "null"}, "multiple");
@@ -253,5 +380,8 @@ static void bad_disks_are_refused(void)
 }
 
 PVR_SUITE(blkback_engine, CASE(uring_on_tmpfs), CASE(uring_on_a_file), CASE(uring_direct),
-	CASE(sync_on_a_file), CASE(mem_keeps_data), CASE(null_answers), CASE(uring_deep_queue),
-	CASE(truncated_image_is_an_error), CASE(bad_disks_are_refused))
+	CASE(aio_on_files), CASE(sync_on_a_file), CASE(mem_keeps_data), CASE(null_answers),
+	CASE(deep_queues), CASE(discards), CASE(mem_discards_any_piece), CASE(facts_as_asked),
+	CASE(full_file_system_is_enospc), CASE(refused_rings_fall_back),
+	CASE(inline_answers_are_counted), CASE(truncated_image_is_an_error),
+	CASE(bad_disks_are_refused))
