@@ -122,6 +122,8 @@ test-e2e: all $(BUILD)/tests/ports
 # The slower suites, after make test.
 check-slow:
 	@tools/install-packages.sh ci
+	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine
+	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
 	@$(MAKE) --no-print-directory SAN=asan test-unit test-e2e
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan build/tsan/tests/unit

@@ -2,34 +2,13 @@
 # SPDX-License-Identifier: MIT
 # fio, an independent program, writes a disk through the frontend, reads back and checks every block's checksum.
 . "$(dirname "$0")/lib.sh"
-engine=$root/build/fio-pvring.so
-if ! command -v fio >/dev/null || [ ! -f "$engine" ] || ! fio --ioengine="external:$engine" --enghelp >/dev/null 2>&1; then
-	echo "skipped: fio or its engine is not there (make fio-engine)"
-	exit
-fi
-cd "$work"
-
-# on SPEC COMMAND...: as a guest with that disk; fio_job OPTION...: one fio run on it.
-on() {
-	spec=$1
-	shift
-	timeout 60 pvring run --memory 256M --disk "$spec" -- "$@"
-}
-fio_job() {
-	set -- fio --ioengine="external:$engine" --name=job --minimal "$@"
-	on "$disk" "$@"
-}
-verify() {
-	fio_job --rw=randwrite --verify=crc32c --verify_fatal=1 --end_fsync=1 "$@"
-}
-node() { # node NAME: of the disk's backend
-	on "$disk" sh -c 'xenstore-read /local/domain/0/backend/vbd/$PVRING_DOMID/51712/'"$1" 2>/dev/null || echo 0
-}
+. "$(dirname "$0")/fio.sh"
 
 truncate -s 64M image
 disk=$work/image
+use_queues
 queues=1
-[ "$(node multi-queue-max-queues)" -ge 4 ] && queues="1 4" || echo "left out: four queues, the backend has fewer"
+[ $most_queues = 1 ] || queues="1 $most_queues"
 for n in $queues; do
 	for depth in 1 4 32 64; do
 		check "verify: mixed sizes, depth $depth, $n queues" verify --bsrange=512-256k --iodepth=$depth \
@@ -62,7 +41,7 @@ fails() { # fails PATTERN COMMAND...: the command fails and says so
 check "more jobs than queues" fails "needs its own" fio_job --rw=read --size=1M --queues=1 --numjobs=2
 check "no such disk" fails "no disk xvdq" fio_job --rw=read --vdev=xvdq
 check "block size below the sector" fails "sector size" fio_job --rw=read --bs=256
-check "too little memory for the buffers" fails "pvring run --memory" fio_job --rw=read --bs=4M --iodepth=128
-disk=$work/image,readonly=on
+check "too little memory for the buffers" fails "pvring run --memory" fio_job --rw=read --bs=4M --iodepth=256
+disk=$disk,readonly=on
 check "a write to a read-only disk" fails "read-only" fio_job --rw=write
 check "outside a guest" fails "run fio as a guest" fio --ioengine="external:$engine" --name=job --rw=read
