@@ -32,6 +32,7 @@ unsigned pvr_blkback_features(
 	add(&list, "info", facts->readonly ? VDISK_READONLY : 0);
 	add(&list, "feature-flush-cache", 1);
 	add(&list, "feature-barrier", 1);
+	add(&list, "feature-persistent", 1);
 	add(&list, "feature-max-indirect-segments", PVR_BLKBACK_SEGMENTS_MAX);
 	if (!facts->discard || facts->readonly)
 		return list.count;

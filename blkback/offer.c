@@ -52,7 +52,7 @@ static const char *read_common(
 	struct pvr_host *host, const char *frontend, struct pvr_blkback_offer *offer)
 {
 	char protocol[16];
-	uint32_t order = 0;
+	uint32_t order = 0, persistent = 0;
 	int result = pvr_blkback_node_text(host, frontend, "protocol", protocol, sizeof(protocol));
 
 	if ((result < 0 && result != -ENOENT) ||
@@ -63,6 +63,9 @@ static const char *read_common(
 	if (result && result != -ENOENT)
 		return "ring-page-order: over its maximum or not a number";
 	offer->pages = 1u << order;
+	/* What it says wrongly here it has not said. */
+	if (!pvr_blkback_node_number(host, frontend, "feature-persistent", 1, &persistent))
+		offer->persistent = (int)persistent;
 	return NULL;
 }
 

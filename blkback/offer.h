@@ -18,6 +18,7 @@ struct pvr_blkback_offer {
 	grant_ref_t refs[PVR_BLKBACK_PAGES_MAX];
 	evtchn_port_t port; /* the frontend's */
 	enum pvr_blkback_abi abi;
+	int persistent; /* its grants stay as they are until it disconnects */
 };
 
 /*

@@ -5,29 +5,46 @@
 #include <assert.h>
 
 void pvr_blkback_page_ask(struct pvr_blkback_pages *pages, struct pvr_blkback_page *page,
-	domid_t domid, grant_ref_t ref, int readonly)
+	struct pvr_blkback_grants *grants, domid_t domid, grant_ref_t ref, int readonly)
 {
+	page->kept = grants ? pvr_blkback_grants_get(grants, ref, readonly) : NULL;
+	if (page->kept) {
+		page->map = page->kept->map;
+		pages->reused++;
+		return;
+	}
 	assert(pages->asked < PVR_BLKBACK_BATCH_PAGES);
 	pages->map[pages->asked] =
 		(struct pvr_host_map){.domid = domid, .readonly = readonly != 0, .ref = ref};
 	pages->want[pages->asked++] = page;
 }
 
-unsigned pvr_blkback_pages_map(struct pvr_blkback_pages *pages, struct pvr_host *host)
+unsigned pvr_blkback_pages_map(
+	struct pvr_blkback_pages *pages, struct pvr_host *host, struct pvr_blkback_grants *grants)
 {
 	unsigned okay = 0;
 
 	if (pages->asked)
 		okay = pvr_host_map(host, pages->map, pages->asked);
-	for (unsigned i = 0; i < pages->asked; i++)
-		pages->want[i]->map = pages->map[i];
+	for (unsigned i = 0; i < pages->asked; i++) {
+		struct pvr_blkback_page *page = pages->want[i];
+
+		page->map = pages->map[i];
+		if (grants && page->map.status == GNTST_okay)
+			page->kept = pvr_blkback_grants_keep(grants, &page->map);
+	}
 	pages->asked = 0;
+	pages->reused = 0;
 	return okay;
 }
 
-void pvr_blkback_page_put(
-	struct pvr_blkback_pages *pages, struct pvr_host *host, struct pvr_blkback_page *page)
+void pvr_blkback_page_put(struct pvr_blkback_pages *pages, struct pvr_host *host,
+	struct pvr_blkback_grants *grants, struct pvr_blkback_page *page, uint64_t now_ns)
 {
+	if (page->kept) {
+		pvr_blkback_grants_put(grants, page->kept, now_ns);
+		return;
+	}
 	if (page->map.status != GNTST_okay)
 		return;
 	if (pages->put == PVR_BLKBACK_BATCH_PAGES)

@@ -85,12 +85,13 @@ static void reap(struct pvr_blkback_turn *turn, struct pvr_blkback_engine *engin
 
 /* ---- answers ---- */
 
-/* Everything of the finished requests is unmapped before any of them is answered. */
+/* Everything of the finished requests is unmapped, or kept, before any of them is answered. */
 static void unmap_done(struct pvr_blkback_turn *turn)
 {
 	for (struct pvr_blkback_job *job = turn->done; job; job = job->next)
 		for (unsigned i = 0; i < job->pages; i++)
-			pvr_blkback_page_put(&turn->pages, turn->host, &job->page[i]);
+			pvr_blkback_page_put(&turn->pages, turn->host, job->ring->grants,
+				&job->page[i], job->taken_ns);
 	pvr_blkback_pages_flush(&turn->pages, turn->host);
 }
 

@@ -88,6 +88,8 @@ int pvr_blkback_ring_connect(struct pvr_blkback_ring *ring, struct pvr_host *hos
 		goto unmap;
 	}
 	ring->port = (evtchn_port_t)result;
+	if (offer->persistent) /* without memory for it: as if it did not */
+		ring->grants = pvr_blkback_grants_create();
 	return 0;
 
 unmap:
@@ -99,6 +101,8 @@ void pvr_blkback_ring_disconnect(struct pvr_blkback_ring *ring, struct pvr_host 
 {
 	assert(ring->inflight == 0);
 	pvr_blkback_ring_publish(ring, host);
+	pvr_blkback_grants_destroy(ring->grants, host);
+	ring->grants = NULL;
 	pvr_host_evtchn_unbind(host, ring->port);
 	pvr_host_unmap_area(host, &ring->area);
 }

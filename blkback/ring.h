@@ -70,6 +70,7 @@ struct pvr_blkback_ring {
 	evtchn_port_t port; /* ours */
 	unsigned inflight;  /* taken and not answered */
 	struct pvr_blkback_job *jobs, *free;
+	struct pvr_blkback_grants *grants; /* that persist; NULL: the frontend does not do that */
 	struct pvr_blkback_job *barrier; /* taken: nothing more is until it is answered */
 	int barrier_started;
 	struct pvr_blkback_ring *next;

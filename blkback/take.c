@@ -12,6 +12,7 @@
 #define LIST_BYTES(count) ((count) * sizeof(struct blkif_request_segment))
 
 struct batch {
+	uint64_t now; /* ns */
 	unsigned count;
 	struct pvr_blkback_job *job[PVR_BLKBACK_BATCH];
 };
@@ -69,6 +70,14 @@ static void count_request(
 	pvr_blkback_count(&stats->indirect, request->indirect);
 }
 
+/* Maps what was asked for. */
+static void map_pages(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn)
+{
+	pvr_blkback_count(&ring->counts.grants_reused, turn->pages.reused);
+	pvr_blkback_count(&ring->counts.grants_mapped,
+		pvr_blkback_pages_map(&turn->pages, turn->host, ring->grants));
+}
+
 /* ---- indirect requests ---- */
 
 /* Room for its segments, and the page that lists them is asked for. 0, or -ENOMEM. */
@@ -82,8 +91,8 @@ static int ask_list(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job)
 	job->segment = large->segment;
 	job->page = large->page;
 	job->io.iov = large->iov;
-	pvr_blkback_page_ask(
-		&turn->pages, &job->list, job->ring->offer.domid, job->request.list, 1);
+	pvr_blkback_page_ask(&turn->pages, &job->list, job->ring->grants, job->ring->offer.domid,
+		job->request.list, 1);
 	return 0;
 }
 
@@ -105,15 +114,15 @@ static void read_lists(
 {
 	unsigned kept = 0;
 
-	pvr_blkback_count(
-		&ring->counts.grants_mapped, pvr_blkback_pages_map(&turn->pages, turn->host));
+	map_pages(ring, turn);
 	for (unsigned i = 0; i < batch->count; i++) {
 		struct pvr_blkback_job *job = batch->job[i];
 		enum pvr_blkback_verdict verdict = PVR_BLKBACK_GOOD;
 
 		if (job->large) {
 			verdict = read_list(job);
-			pvr_blkback_page_put(&turn->pages, turn->host, &job->list);
+			pvr_blkback_page_put(&turn->pages, turn->host, ring->grants, &job->list,
+				job->taken_ns);
 		}
 		if (verdict == PVR_BLKBACK_GOOD)
 			batch->job[kept++] = job;
@@ -153,7 +162,6 @@ static int take_slot(
 static unsigned take_slots(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn,
 	unsigned pending, struct batch *batch)
 {
-	uint64_t now = pvr_blkback_now_ns();
 	unsigned pages = 0, taken = 0;
 
 	batch->count = 0;
@@ -162,7 +170,7 @@ static unsigned take_slots(struct pvr_blkback_ring *ring, struct pvr_blkback_tur
 		struct pvr_blkback_job *job = job_get(ring);
 
 		taken++;
-		job->taken_ns = now;
+		job->taken_ns = batch->now;
 		if (!take_slot(ring, turn, job))
 			continue;
 		batch->job[batch->count++] = job;
@@ -186,11 +194,10 @@ static void map_batch(
 		count_request(&ring->counts, &job->request);
 		job->pages = job->request.segments;
 		for (unsigned page = 0; page < job->pages; page++)
-			pvr_blkback_page_ask(&turn->pages, &job->page[page], ring->offer.domid,
-				job->segment[page].ref, readonly);
+			pvr_blkback_page_ask(&turn->pages, &job->page[page], ring->grants,
+				ring->offer.domid, job->segment[page].ref, readonly);
 	}
-	pvr_blkback_count(
-		&ring->counts.grants_mapped, pvr_blkback_pages_map(&turn->pages, turn->host));
+	map_pages(ring, turn);
 }
 
 /* ---- starting ---- */
@@ -287,12 +294,15 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 		return ring_break(ring, "req_prod claims more requests than the ring has slots");
 	if (pending > (int)PVR_BLKBACK_BATCH)
 		pending = (int)PVR_BLKBACK_BATCH;
+	batch.now = pvr_blkback_now_ns();
+	if (ring->grants)
+		pvr_blkback_grants_prune(ring->grants, turn->host, batch.now);
 	taken = take_slots(ring, turn, (unsigned)pending, &batch);
 	ring->counted = 1;
 	pvr_blkback_count(&ring->counts.inflight, taken);
 	if (batch.count == 0)
 		return (int)taken;
-	if (turn->pages.asked)
+	if (turn->pages.asked || turn->pages.reused)
 		read_lists(ring, turn, &batch);
 	map_batch(ring, turn, &batch);
 	start_batch(turn, &batch);

@@ -287,6 +287,21 @@ static void adapt_spin(struct pvr_blkback_worker *worker, unsigned work)
 		worker->spin_ns = twice < SPIN_MAX_NS ? twice : SPIN_MAX_NS;
 }
 
+/* How long a sleep may be for all that no event ends: grants that persist are looked at when they
+ * may have been unused for long enough. UINT64_MAX: no limit. */
+static uint64_t longest(struct pvr_blkback_worker *worker, uint64_t now)
+{
+	uint64_t limit = UINT64_MAX;
+
+	for (struct pvr_blkback_ring *ring = worker->rings; ring; ring = ring->next) {
+		if (!ring->grants || ring->grants->count == 0)
+			continue;
+		pvr_blkback_grants_prune(ring->grants, worker->turn.host, now);
+		limit = PVR_BLKBACK_GRANTS_IDLE_NS;
+	}
+	return limit;
+}
+
 static void sleep_on(struct pvr_blkback_worker *worker)
 {
 	int paced = worker->empty_wakes > EMPTY_WAKES_FREE;
@@ -294,14 +309,14 @@ static void sleep_on(struct pvr_blkback_worker *worker)
 		{.fd = worker->command_fd, .events = POLLIN},
 		{.fd = paced ? -1 : pvr_host_evtchn_fd(worker->turn.host), .events = POLLIN},
 	};
-	struct timespec pace = {.tv_nsec = PACE_NS};
-	uint64_t before = now_ns();
-	int bounded = paced || has_unsent(worker);
+	uint64_t before = now_ns(), limit = paced || has_unsent(worker) ? PACE_NS : longest(worker, before);
+	struct timespec timeout = {
+		.tv_sec = (time_t)(limit / 1000000000u), .tv_nsec = (long)(limit % 1000000000u)};
 
 	for (unsigned kind = 0; kind < PVR_BLKBACK_KINDS; kind++)
 		fds[2 + kind] = (struct pollfd){
 			.fd = pvr_blkback_engine_fd(worker->turn.engine[kind]), .events = POLLIN};
-	if (ppoll(fds, 2 + PVR_BLKBACK_KINDS, bounded ? &pace : NULL, NULL) < 0)
+	if (ppoll(fds, 2 + PVR_BLKBACK_KINDS, limit == UINT64_MAX ? NULL : &timeout, NULL) < 0)
 		return;
 	worker->slept_ns = now_ns() - before;
 	if (fds[0].revents)

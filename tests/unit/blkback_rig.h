@@ -18,6 +18,7 @@ static struct pvr_blkback_turn *turn;
 static struct pvr_blkback_ring *ring;
 static struct pvr_blkback_disk *disk;
 static struct pvr_blkback_stats *stats;
+static int persistent; /* what the next ring's frontend says */
 
 static inline void open_backend(struct pvr_blkback_spec spec)
 {
@@ -42,6 +43,7 @@ static inline int connect_ring(enum pvr_blkback_abi abi)
 		.refs = {front.ring_ref},
 		.port = front.port,
 		.abi = abi,
+		.persistent = persistent,
 	};
 
 	ring = pvr_blkback_ring_create(&offer, disk, stats);
@@ -99,7 +101,8 @@ static inline int16_t ask(struct blkif_x86_64_request request)
 	front_response_take(&front.ring, &response);
 	CU_ASSERT_EQUAL(response.id, request.id);
 	CU_ASSERT_EQUAL(response.operation, request.operation);
-	CU_ASSERT_EQUAL(mock_host_mapped(), 1); /* the ring's own page */
+	/* The ring's own page, and what it keeps. */
+	CU_ASSERT_EQUAL(mock_host_mapped(), 1 + (ring->grants ? ring->grants->count : 0));
 	return response.status;
 }
 

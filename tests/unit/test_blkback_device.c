@@ -29,6 +29,7 @@ static void connect_use_close(void)
 	CU_ASSERT(node_is(BACK "/info", "0"));
 	CU_ASSERT(node_is(BACK "/feature-flush-cache", "1"));
 	CU_ASSERT(node_is(BACK "/feature-barrier", "1"));
+	CU_ASSERT(node_is(BACK "/feature-persistent", "1"));
 	CU_ASSERT(node_is(BACK "/feature-max-indirect-segments", "256"));
 	CU_ASSERT(node_is(BACK "/hotplug-status", "connected"));
 	for (unsigned i = 0; i < 100; i++)

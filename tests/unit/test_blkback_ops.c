@@ -59,7 +59,7 @@ static int16_t ask_indirect(struct blkif_x86_64_request slot)
 	front_response_take(&front.ring, &response);
 	CU_ASSERT_EQUAL(response.id, request.id);
 	CU_ASSERT_EQUAL(response.operation, request.indirect_op);
-	CU_ASSERT_EQUAL(mock_host_mapped(), 1);
+	CU_ASSERT_EQUAL(mock_host_mapped(), 1 + (ring->grants ? ring->grants->count : 0));
 	return response.status;
 }
 
@@ -88,6 +88,20 @@ static void a_megabyte_at_once(void)
 	CU_ASSERT_EQUAL(stats->reads, 1);
 	CU_ASSERT_EQUAL(stats->sectors_written, 2048);
 	CU_ASSERT_EQUAL(stats->grants_mapped, 2 * 257 + 1);
+	tear_down();
+}
+
+/* With grants that persist the list stays mapped, too. */
+static void indirect_and_persistent(void)
+{
+	persistent = 1;
+	set_up_list();
+	persistent = 0;
+	for (unsigned i = 0; i < 10; i++)
+		CU_ASSERT_EQUAL(ask_indirect(indirect(BLKIF_OP_READ, 0, 0, 100)), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(stats->grants_mapped, 101);
+	CU_ASSERT_EQUAL(stats->grants_reused, 9 * 101);
+	CU_ASSERT_EQUAL(ring->grants->count, 101);
 	tear_down();
 }
 
@@ -318,7 +332,7 @@ static void discard_in_parts(void)
 #define XSA_155 CASE(xsa_155_list_double_fetch),
 #endif
 
-PVR_SUITE(blkback_ops, CASE(a_megabyte_at_once), CASE(a_ring_of_them),
+PVR_SUITE(blkback_ops, CASE(a_megabyte_at_once), CASE(indirect_and_persistent), CASE(a_ring_of_them),
 	CASE(xsa_229_only_what_is_contiguous_merges), CASE(hostile_lists),
 	XSA_155 CASE(xsa_361_indirect_map_failures), CASE(barrier_keeps_order),
 	CASE(barrier_alone_and_refused), CASE(discard_in_parts))
