@@ -174,6 +174,15 @@ static int attach_disks(struct ephemeral *system, struct disk_spec *disks, unsig
 	return rc;
 }
 
+static int start_blkback(struct ephemeral *system)
+{
+	int ready;
+
+	system->blkback = spawn(blkback_main, system->dir, &ready);
+	return system->blkback < 0 ? tool_error(EX_OSERR, "fork: %s", strerror(errno))
+				   : wait_ready("block backend", ready);
+}
+
 int ephemeral_start(
 	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory)
 {
@@ -186,11 +195,8 @@ int ephemeral_start(
 	system->hypervisor = spawn(hypervisor_main, system->dir, &ready);
 	rc = system->hypervisor < 0 ? tool_error(EX_OSERR, "fork: %s", strerror(errno))
 				    : wait_ready("hypervisor", ready);
-	if (!rc && count) {
-		system->blkback = spawn(blkback_main, system->dir, &ready);
-		rc = system->blkback < 0 ? tool_error(EX_OSERR, "fork: %s", strerror(errno))
-					 : wait_ready("block backend", ready);
-	}
+	if (!rc && count)
+		rc = start_blkback(system);
 	if (!rc)
 		rc = make_domain(system, memory);
 	if (!rc)
@@ -198,6 +204,28 @@ int ephemeral_start(
 	if (rc)
 		ephemeral_stop(system);
 	return rc;
+}
+
+int ephemeral_wait(struct ephemeral *system, pid_t child)
+{
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-1, &status, 0);
+
+		if (pid == child)
+			return status;
+		if (pid < 0 && errno != EINTR)
+			return -1;
+		if (pid > 0 && pid == system->blkback) {
+			system->blkback = 0;
+			if (restart_wanted(&system->restart, "block backend", status))
+				start_blkback(system);
+		}
+		if (pid > 0 && pid == system->hypervisor) {
+			system->hypervisor = 0;
+			tool_error(0, "the hypervisor has ended; the command's disks are gone");
+		}
+	}
 }
 
 static void remove_dir(const char *dir)

@@ -89,12 +89,30 @@ int domain_find(int control, const char *name, struct pvr_hv_domain *domain);
  * errno. */
 int domain_list(int control, struct pvr_hv_domain **domains, unsigned *count);
 
+/* ---- starting again what died (supervise.c) ------------------------------------------------------------ */
+
+/* How often it died lately; all zero at first. */
+struct restart {
+	uint64_t last_ns;
+	unsigned fast;
+};
+
+/*
+ * A daemon ended with `status` (of waitpid): says so on stderr when it did not end in order. Nonzero when it is
+ * to be started again, after a pause that grows while it keeps dying young.
+ */
+int restart_wanted(struct restart *restart, const char *what, int status);
+
+/* Run body(argument) in a child, again whenever it dies; SIGTERM and SIGINT end both. Its exit status. */
+int supervise(const char *what, int (*body)(void *argument), void *argument);
+
 /* ---- an ephemeral system (system.c) ---- */
 
 struct ephemeral {
 	char dir[128];
 	pid_t hypervisor, blkback;
 	uint32_t domid;
+	struct restart restart;
 };
 
 /*
@@ -105,6 +123,12 @@ struct ephemeral {
 int ephemeral_start(
 	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory);
 void ephemeral_stop(struct ephemeral *system);
+
+/*
+ * Wait for `child` to end and look after the daemons meanwhile: a backend that died is started again, and the
+ * guest's frontends connect to the new one. Returns the child's status as waitpid has it, or -1 with errno.
+ */
+int ephemeral_wait(struct ephemeral *system, pid_t child);
 
 /* ---- latency histogram (hist.c) ---- */
 

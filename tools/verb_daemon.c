@@ -14,6 +14,7 @@
 struct daemon {
 	struct dir_arg dir;
 	uint64_t workers, domains, grant_frames;
+	int restart;
 };
 
 static const struct argp_option hypervisor_keys[] = {
@@ -26,6 +27,7 @@ static const struct argp_option hypervisor_keys[] = {
 
 static const struct argp_option blkback_keys[] = {
 	DIR_OPTION,
+	{"restart", 'r', NULL, 0, "start again whenever it dies; guests reconnect", 0},
 	{"workers", 'w', "N", 0, "threads that own rings (default: one a CPU, at most 4)", 0},
 	{0},
 };
@@ -51,6 +53,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (tool_number(arg, 1, 64, &d->workers))
 			argp_failure(
 				state, EX_USAGE, 0, "--workers %s: a number from 1 to 64", arg);
+		return 0;
+	case 'r':
+		d->restart = 1;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_failure(state, EX_USAGE, 0, "unexpected argument '%s'", arg);
@@ -82,6 +87,11 @@ int verb_hypervisor(int argc, char **argv)
 	return tool_status(pvr_hypervisor_run(&config));
 }
 
+static int blkback_body(void *config)
+{
+	return tool_status(pvr_blkback_run(config));
+}
+
 int verb_blkback(int argc, char **argv)
 {
 	static const struct argp argp = {blkback_keys, parse, NULL,
@@ -99,5 +109,5 @@ int verb_blkback(int argc, char **argv)
 		.workers = (unsigned)d.workers,
 	};
 
-	return tool_status(pvr_blkback_run(&config));
+	return d.restart ? supervise("block backend", blkback_body, &config) : blkback_body(&config);
 }

@@ -77,8 +77,8 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The command's exit status, or 128 and its signal as a shell has it. */
-static int run_command(char **command)
+/* The command's exit status (NULL: one that waits to be killed), or 128 and its signal as a shell has it. */
+static int run_command(struct ephemeral *system, char **command)
 {
 	sigset_t all, before;
 	int status;
@@ -90,6 +90,10 @@ static int run_command(char **command)
 	child = fork();
 	if (child == 0) {
 		signal(SIGPIPE, SIG_DFL);
+		while (!command && !caught)
+			sigsuspend(&before);
+		if (!command)
+			_exit(0);
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		execvp(command[0], command);
 		tool_error(0, "%s: %s", command[0], strerror(errno));
@@ -99,25 +103,21 @@ static int run_command(char **command)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (child < 0)
 		return tool_error(EX_OSERR, "fork: %s", strerror(errno));
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return EX_OSERR;
+	status = ephemeral_wait(system, child);
+	if (status < 0)
+		return tool_error(EX_OSERR, "wait: %s", strerror(errno));
 	command_pid = 0;
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 /* Without a command: say how to reach the system, and wait for a signal. */
-static int serve(const struct ephemeral *system)
+static int serve(struct ephemeral *system)
 {
-	sigset_t none;
-
 	printf("export %s=%s %s=%u XENSTORED_PATH=%s/%s\n", PVR_HV_ENV_DIR, system->dir,
 		PVR_HV_ENV_DOMID, system->domid, system->dir, PVR_XS_SOCKET);
 	fflush(stdout);
 	fprintf(stderr, "pvring run: ready; give this line to another shell, end with Ctrl-C\n");
-	sigemptyset(&none);
-	while (!caught)
-		sigsuspend(&none);
+	run_command(system, NULL);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ int verb_run(int argc, char **argv)
 	if (rc)
 		return rc;
 	if (!caught)
-		rc = run.command ? run_command(run.command) : serve(&system);
+		rc = run.command ? run_command(&system, run.command) : serve(&system);
 	ephemeral_stop(&system);
 	if (caught && !run.command)
 		return 0;

@@ -64,13 +64,14 @@ within() {
 }
 
 # A hypervisor and a backend that stay: sets PVRING_DIR and XENSTORED_PATH, and hv and back to their pids.
+# Arguments go to the backend.
 start_system() {
 	PVRING_DIR=$work/hv XENSTORED_PATH=$work/hv/xenstored.sock
 	export PVRING_DIR XENSTORED_PATH
 	pvring hypervisor 2>"$work/hv.log" &
 	hv=$!
 	within 10 xenstore-exists /local/domain/0 || { echo "FAIL the hypervisor did not start"; cat "$work/hv.log"; failed=1; exit; }
-	pvring blkback 2>"$work/blkback.log" &
+	pvring blkback "$@" 2>"$work/blkback.log" &
 	back=$!
 	pids="$back $hv"
 }
