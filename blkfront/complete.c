@@ -25,17 +25,19 @@ static void log_wrong(
 }
 
 /* Decode: what is wrong with an answer, or NULL. */
-static const char *wrong(const struct pvr_blkfront_queue *queue, const struct blkif_response *answer)
+static const char *wrong(
+	const struct pvr_blkfront_queue *queue, const struct blkif_response *answer)
 {
 	const struct blkfront_shadow *shadow;
 
-	if (answer->id >= queue->ring.entries)
+	if (answer->id >= queue->disk->slots)
 		return "answer to an id out of range: ";
 	shadow = &queue->shadow[answer->id];
 	/*
 	 * In flight is what the backend could have seen: a request queued but not published is not.
 	 */
-	if (!shadow->request || (int32_t)(queue->ring.published - shadow->at) <= 0)
+	if (shadow->where != BLKFRONT_WIRED ||
+		(int32_t)(queue->live.ring.published - shadow->at) <= 0)
 		return "answer to an id not in flight: ";
 	if (answer->operation != shadow->op)
 		return "answer to another operation, id ";
@@ -54,130 +56,143 @@ static int error_of(int16_t status)
 	}
 }
 
-static void count(struct pvr_blkfront *disk, const struct pvr_blk_request *request, int error)
+static void count(
+	struct pvr_blkfront_queue *queue, const struct pvr_blk_request *request, int error)
 {
 	uint32_t bytes = 0;
 
 	for (uint32_t i = 0; i < request->segments_count; i++)
 		bytes += request->segments[i].length;
 	if (error)
-		disk->stats.errors++;
+		queue->stats.errors++;
 	else if (request->op == BLKIF_OP_READ)
-		disk->stats.sectors_read += bytes / 512;
-	else if (request->op == BLKIF_OP_WRITE)
-		disk->stats.sectors_written += bytes / 512;
+		queue->stats.sectors_read += bytes / 512;
+	else
+		queue->stats.sectors_written += bytes / 512;
 }
 
-/*
- * The request is over: free its slot, then tell its owner, who may take the slot for the next one.
- */
-static void finish(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, uint32_t id, int error)
+void blkfront_finish(struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow, int error)
 {
-	struct blkfront_shadow *shadow = &queue->shadow[id];
 	struct pvr_blk_request *request = shadow->request;
 
 	shadow->request = NULL;
-	shadow->granted = 0;
+	shadow->where = BLKFRONT_FREE;
 	shadow->next = queue->free;
-	queue->free = (uint16_t)id;
-	queue->inflight--;
-	count(disk, request, error);
+	queue->free = (uint16_t)(shadow - queue->shadow);
+	blkfront_inflight_add(queue, (uint32_t)-1);
+	count(queue, request, error);
 	request->done(request, error);
 }
 
-/*
- * Take back the request's pages; -EBUSY when the backend keeps one beyond the deadline (0: no
- * patience).
- */
-static int end_grants(struct blkfront_shadow *shadow, uint64_t deadline_ns)
+static void end_one(
+	struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow, uint64_t deadline_ns)
 {
-	int r = 0;
+	int error = blkfront_life(queue->disk) == BLKFRONT_FAILED ? -EIO : -ENODEV;
 
-	for (uint32_t i = 0; i < shadow->granted; i++)
-		if (deadline_ns ? blkfront_grant_end(shadow->grants[i], deadline_ns)
-				: pvr_grant_end(shadow->grants[i]))
-			r = -EBUSY;
-	return r;
+	if (shadow->where == BLKFRONT_WAITING)
+		queue->waiting--;
+	else if (blkfront_unwire(queue, shadow, deadline_ns))
+		error = -EBUSY;
+	blkfront_chain_free(queue, shadow);
+	blkfront_finish(queue, shadow, error);
+}
+
+static void fail(
+	struct pvr_blkfront_queue *queue, const char *what, const char *more, uint64_t number)
+{
+	log_wrong(queue->disk, what, more, number);
+	blkfront_become(queue->disk, BLKFRONT_FAILED);
 }
 
 /*
- * Of a request whose pages could not be taken back: give up those references that are still in use.
+ * An answer that fits its request: it is over, unless segments are left for another part. Zero when the
+ * backend keeps the pages, which makes it the last answer.
  */
-static void leak_grants(struct pvr_blkfront *disk, struct blkfront_shadow *shadow)
+static int settle(struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow, int error)
 {
-	for (uint32_t i = 0; i < shadow->granted; i++)
-		if (pvr_grant_end(shadow->grants[i])) {
-			pvr_grant_leak(shadow->grants[i]);
-			shadow->grants[i] = PVR_GRANT_NONE;
-			disk->stats.grants_leaked++;
-		}
-}
+	/* A backend that has died is allowed the time the hypervisor takes to unmap its pages. */
+	uint64_t deadline = blkfront_life(queue->disk) == BLKFRONT_LIVE
+				    ? 0
+				    : pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
 
-void blkfront_kill(struct pvr_blkfront *disk, int error)
-{
-	struct pvr_blkfront_queue *queue = &disk->queue[0];
-	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
-
-	/* Dead first: a `done` that submits again is refused. */
-	disk->life = BLKFRONT_DEAD;
-	for (uint32_t id = 0; id < queue->ring.entries; id++) {
-		struct blkfront_shadow *shadow = &queue->shadow[id];
-		int end = error;
-
-		if (!shadow->request)
-			continue;
-		if (end_grants(shadow, deadline)) {
-			leak_grants(disk, shadow);
-			end = -EBUSY;
-		}
-		finish(disk, queue, id, end);
+	if (blkfront_unwire(queue, shadow, deadline))
+		return 0;
+	if (!error)
+		blkfront_copy_back(queue, shadow);
+	blkfront_chain_free(queue, shadow);
+	shadow->first = (uint16_t)(shadow->first + shadow->count);
+	if (!error && shadow->first < shadow->request->segments_count) {
+		shadow->where = BLKFRONT_WAITING;
+		queue->waiting++;
+	} else {
+		blkfront_finish(queue, shadow, error);
 	}
+	return 1;
 }
 
-static void fail(struct pvr_blkfront *disk, const char *what, const char *more, uint64_t number)
+/* One answer: 1, 0 when there is none, -EPROTO when it or its backend is wrong. */
+static int take_one(struct pvr_blkfront_queue *queue)
 {
-	log_wrong(disk, what, more, number);
-	blkfront_kill(disk, -EIO);
+	struct pvr_ring *ring = &queue->live.ring;
+	int pending = pvr_ring_pending(ring);
+	struct blkif_response answer;
+	const char *what;
+
+	if (pending < 0)
+		fail(queue, "more answers than requests", ", beyond index ", ring->cons);
+	if (pending <= 0)
+		return pending;
+	blkif_response_take(ring, &answer);
+	what = wrong(queue, &answer);
+	if (what) {
+		fail(queue, what, "", answer.id);
+		return -EPROTO;
+	}
+	queue->stats.responses++;
+	if (!settle(queue, &queue->shadow[answer.id], error_of(answer.status))) {
+		fail(queue, "backend keeps pages of a request it answered", ", id ", answer.id);
+		return -EPROTO;
+	}
+	return 1;
 }
 
-int blkfront_queue_poll(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
+int blkfront_queue_take(struct pvr_blkfront_queue *queue)
 {
 	uint32_t taken = 0;
 
 	/* At most one ring full: `done` may keep a fast backend busy for ever. */
-	while (disk->life != BLKFRONT_DEAD && taken < queue->ring.entries) {
-		int pending = pvr_ring_pending(&queue->ring);
-		struct blkif_response answer;
-		const char *what;
-
-		if (pending < 0)
-			fail(disk, "more answers than requests", ", beyond index ",
-				queue->ring.cons);
-		if (pending <= 0)
-			break;
-		blkif_response_take(&queue->ring, &answer);
-		what = wrong(queue, &answer);
-		if (what) {
-			fail(disk, what, "", answer.id);
-			break;
-		}
-		if (end_grants(&queue->shadow[answer.id], 0)) {
-			fail(disk, "backend keeps pages of a request it answered", ", id ",
-				answer.id);
-			break;
-		}
-		disk->stats.responses++;
+	while (blkfront_life(queue->disk) != BLKFRONT_FAILED && taken < queue->disk->slots &&
+		take_one(queue) > 0)
 		taken++;
-		finish(disk, queue, (uint32_t)answer.id, error_of(answer.status));
-	}
 	return (int)taken;
+}
+
+int blkfront_queue_end(struct pvr_blkfront_queue *queue)
+{
+	int taken = blkfront_queue_take(queue);
+	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
+
+	for (uint32_t id = 0; id < queue->disk->slots && blkfront_inflight(queue); id++)
+		if (queue->shadow[id].where != BLKFRONT_FREE)
+			end_one(queue, &queue->shadow[id], deadline);
+	return taken;
 }
 
 int pvr_blkfront_poll(struct pvr_blkfront_queue *queue)
 {
 	struct pvr_blkfront *disk = queue->disk;
-	int taken = blkfront_queue_poll(disk, queue);
+	int taken = blkfront_queue_take(queue);
 
 	blkfront_check_backend(disk);
-	return !taken && disk->life == BLKFRONT_DEAD ? -ENODEV : taken;
+	if (blkfront_life(disk) == BLKFRONT_LIVE && blkfront_version(disk) != queue->version)
+		blkfront_queue_adopt(queue);
+	if (!blkfront_is_dead(disk)) {
+		if (queue->waiting) {
+			blkfront_pump(queue);
+			pvr_blkfront_kick(queue);
+		}
+		return taken;
+	}
+	taken += blkfront_queue_end(queue);
+	return taken ? taken : -ENODEV;
 }

@@ -8,13 +8,7 @@
 
 #include <errno.h>
 
-/* Transactions lose against other writers now and then, but not for ever. */
-#define TX_TRIES 16
-
 #define DISK_PAGES ((unsigned)((sizeof(struct pvr_blkfront) + PVR_PAGE_SIZE - 1) / PVR_PAGE_SIZE))
-
-/* Sectors of 512 bytes whose number of bytes still fits 64 bits. */
-#define SECTORS_MAX (UINT64_MAX / 512)
 
 static uint32_t fired(struct pvr_blkfront *disk)
 {
@@ -59,38 +53,6 @@ static int await_backend_ready(struct pvr_blkfront *disk, uint64_t deadline_ns)
 	}
 }
 
-static int write_offer(struct pvr_blkfront *disk, pvr_store_tx tx)
-{
-	const struct pvr_blkfront_queue *queue = &disk->queue[0];
-	int r = pvr_xenbus_write_u64(&disk->bus, tx, "ring-ref", queue->page_grants[0]);
-
-	if (!r)
-		r = pvr_xenbus_write_u64(&disk->bus, tx, "event-channel", queue->port);
-	if (!r)
-		r = pvr_xenbus_write(&disk->bus, tx, "protocol", XEN_IO_PROTO_ABI_NATIVE);
-	return r;
-}
-
-/* All nodes or none become visible, then our state says that they are there. */
-static int offer(struct pvr_blkfront *disk)
-{
-	int r = -EAGAIN;
-
-	for (int i = 0; i < TX_TRIES && r == -EAGAIN; i++) {
-		pvr_store_tx tx;
-
-		r = pvr_store_tx_start(&tx);
-		if (r)
-			return r;
-		r = write_offer(disk, tx);
-		if (r)
-			pvr_store_tx_end(tx, 0);
-		else
-			r = pvr_store_tx_end(tx, 1);
-	}
-	return r ? r : pvr_xenbus_switch(&disk->bus, 0, XenbusStateInitialised);
-}
-
 static int await_connected(struct pvr_blkfront *disk, uint64_t deadline_ns)
 {
 	for (;;) {
@@ -114,86 +76,6 @@ static int await_connected(struct pvr_blkfront *disk, uint64_t deadline_ns)
 	}
 }
 
-static int senseless(struct pvr_blkfront *disk, const char *name, const char *value)
-{
-	char line[192];
-	struct pvr_text text;
-
-	pvr_text_init(&text, line, sizeof(line));
-	pvr_text_add_foreign(&text, disk->bus.backend);
-	pvr_text_add(&text, "/");
-	pvr_text_add(&text, name);
-	pvr_text_add(&text, " makes no sense: '");
-	pvr_text_add_foreign(&text, value);
-	pvr_text_add(&text, "'");
-	pvr_port_log(line);
-	return -EPROTO;
-}
-
-/*
- * A number the backend publishes, within bounds and, when `units` is given, a multiple of it (a
- * power of two).
- */
-struct fact {
-	const char *name;
-	uint64_t least, most;
-	uint64_t units;
-	int power_of_two;
-	int required;
-};
-
-static int read_fact(
-	struct pvr_blkfront *disk, const struct fact *fact, uint64_t otherwise, uint64_t *number)
-{
-	char text[PVR_U64_TEXT] = "";
-	int r = pvr_xenbus_backend_read(&disk->bus, fact->name, text, sizeof(text));
-
-	if (r == -ENOENT && !fact->required) {
-		*number = otherwise;
-		return 0;
-	}
-	if (r == -ENOENT || r == -E2BIG)
-		return senseless(disk, fact->name, r == -ENOENT ? "(missing)" : "(too long)");
-	if (r < 0)
-		return r;
-	if (pvr_text_parse_u64(text, number) || *number < fact->least || *number > fact->most ||
-		(fact->units && *number & (fact->units - 1)) ||
-		(fact->power_of_two && *number & (*number - 1)))
-		return senseless(disk, fact->name, text);
-	return 0;
-}
-
-static int read_facts(struct pvr_blkfront *disk)
-{
-	const struct fact sector_size = {"sector-size", 512, PVR_PAGE_SIZE, 0, 1, 0};
-	struct fact sectors = {"sectors", 0, SECTORS_MAX, 1, 0, 1};
-	struct fact physical = {"physical-sector-size", 512, 1u << 31, 0, 1, 0};
-	const struct fact bits = {"info", 0, UINT32_MAX, 0, 0, 0};
-	const struct fact flush = {"feature-flush-cache", 0, UINT32_MAX, 0, 0, 0};
-	uint64_t number;
-	int r = read_fact(disk, &sector_size, 512, &number);
-
-	if (r)
-		return r;
-	disk->info.sector_size = (uint32_t)number;
-	sectors.units = blkfront_sector_units(disk);
-	r = read_fact(disk, &sectors, 0, &disk->info.sectors);
-	if (r)
-		return r;
-	physical.least = disk->info.sector_size;
-	r = read_fact(disk, &physical, disk->info.sector_size, &number);
-	if (r)
-		return r;
-	disk->info.physical_sector_size = (uint32_t)number;
-	r = read_fact(disk, &bits, 0, &number);
-	if (r)
-		return r;
-	disk->info.readonly = (number & VDISK_READONLY) != 0;
-	r = read_fact(disk, &flush, 0, &number);
-	disk->info.flush = number != 0;
-	return r;
-}
-
 /* Our own node says which device this is; requests repeat it. Not every toolstack writes it. */
 static blkif_vdev_t read_handle(struct pvr_blkfront *disk)
 {
@@ -206,6 +88,26 @@ static blkif_vdev_t read_handle(struct pvr_blkfront *disk)
 	return (blkif_vdev_t)number;
 }
 
+/* What was agreed on now bounds what later backends may offer: it is what there are pages for. */
+static int make_queues(struct pvr_blkfront *disk)
+{
+	int r = 0;
+
+	disk->want.max_segments = disk->info.max_segments;
+	disk->want.persistent = disk->info.persistent;
+	disk->bounce = disk->want.persistent || disk->want.untrusting;
+	for (unsigned i = 0; i < disk->queues && !r; i++) {
+		struct pvr_blkfront_queue *queue = &disk->queue[i];
+
+		queue->disk = disk;
+		queue->facts = disk->info;
+		queue->live = queue->next;
+		queue->next = (struct blkfront_ring){0};
+		r = blkfront_queue_make(disk, queue);
+	}
+	return r;
+}
+
 static int connect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 {
 	int r = await_backend_ready(disk, deadline_ns);
@@ -213,14 +115,13 @@ static int connect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 	if (r)
 		return r;
 	disk->handle = read_handle(disk);
-	r = blkfront_queue_make(disk, &disk->queue[0]);
-	if (r)
-		return r;
-	r = offer(disk);
+	r = blkfront_offer(disk, 0);
 	if (!r)
 		r = await_connected(disk, deadline_ns);
 	if (!r)
-		r = read_facts(disk);
+		r = blkfront_facts_read(disk);
+	if (!r)
+		r = make_queues(disk);
 	if (!r)
 		r = pvr_xenbus_switch(&disk->bus, 0, XenbusStateConnected);
 	return r;
@@ -247,6 +148,8 @@ static void await_backend_past(
 
 static void disconnect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 {
+	uint64_t patience;
+
 	/*
 	 * Closed already when the backend went first; what stands there now may be its successor.
 	 */
@@ -254,9 +157,34 @@ static void disconnect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 		await_backend_past(disk, XenbusStateClosing, deadline_ns);
 		await_backend_past(disk, XenbusStateClosed, deadline_ns);
 	}
-	blkfront_queue_free(disk, &disk->queue[0], pvr_port_now_ns() + BLKFRONT_PATIENCE_NS);
+	patience = pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
+	for (unsigned i = 0; i < disk->queues; i++) {
+		blkfront_ring_free(&disk->queue[i].next, patience);
+		blkfront_queue_free(&disk->queue[i], patience);
+	}
 	pvr_xenbus_close(&disk->bus);
 	pvr_port_pages_free(disk, DISK_PAGES);
+}
+
+static uint32_t at_most(uint32_t number, uint32_t most)
+{
+	return number < most ? number : most;
+}
+
+static struct pvr_blkfront_options within_bounds(const struct pvr_blkfront_options *options)
+{
+	struct pvr_blkfront_options want = {0};
+
+	if (options)
+		want = *options;
+	want.queues = at_most(want.queues ? want.queues : 1, BLKFRONT_QUEUES_MAX);
+	want.ring_order = at_most(want.ring_order, BLKFRONT_ORDER_MAX);
+	want.max_segments =
+		at_most(want.max_segments ? want.max_segments : BLKFRONT_SEGMENTS_DEFAULT,
+			BLKFRONT_SEGMENTS_MAX);
+	if (!want.reconnect_ns)
+		want.reconnect_ns = BLKFRONT_RECONNECT_NS;
+	return want;
 }
 
 int pvr_blkfront_open(const char *path, const struct pvr_blkfront_options *options,
@@ -265,13 +193,9 @@ int pvr_blkfront_open(const char *path, const struct pvr_blkfront_options *optio
 	struct pvr_blkfront *made = pvr_port_pages_alloc(DISK_PAGES);
 	int r;
 
-	(void)options; /* no backend offers more than one ring, of one page, yet */
 	if (!made)
 		return -ENOMEM;
-	made->info.ring_order = 0;
-	made->info.queues = 1;
-	made->info.entries = blkif_entries(PVR_PAGE_SIZE << made->info.ring_order);
-	made->info.max_segments = BLKIF_MAX_SEGMENTS_PER_REQUEST;
+	made->want = within_bounds(options);
 	r = pvr_xenbus_open(&made->bus, path);
 	if (r) {
 		pvr_port_pages_free(made, DISK_PAGES);
@@ -286,16 +210,24 @@ int pvr_blkfront_open(const char *path, const struct pvr_blkfront_options *optio
 	return 0;
 }
 
+/* Until the queue has nothing in flight, or the deadline. */
+static void drain(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
+{
+	pvr_blkfront_kick(queue);
+	while (blkfront_inflight(queue) && pvr_port_now_ns() < deadline_ns)
+		if (pvr_blkfront_poll(queue) == 0)
+			pvr_blkfront_wait(queue, deadline_ns);
+}
+
 void pvr_blkfront_close(struct pvr_blkfront *disk)
 {
 	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_CLOSE_NS;
 
-	pvr_blkfront_kick(&disk->queue[0]);
-	while (disk->queue[0].inflight && pvr_port_now_ns() < deadline)
-		if (pvr_blkfront_poll(&disk->queue[0]) == 0)
-			pvr_blkfront_wait(&disk->queue[0], deadline);
-	if (disk->life != BLKFRONT_DEAD)
-		blkfront_kill(disk, -ENODEV);
+	for (unsigned i = 0; i < disk->queues; i++)
+		drain(&disk->queue[i], deadline);
+	blkfront_become(disk, BLKFRONT_GONE);
+	for (unsigned i = 0; i < disk->queues; i++)
+		blkfront_queue_end(&disk->queue[i]);
 	disconnect(disk, pvr_port_now_ns() + BLKFRONT_CLOSE_NS);
 }
 
@@ -304,12 +236,29 @@ const struct pvr_blkfront_info *pvr_blkfront_info(const struct pvr_blkfront *dis
 	return &disk->info;
 }
 
+static void add_stats(struct pvr_blkfront_stats *sum, const struct pvr_blkfront_stats *one)
+{
+	sum->requests += one->requests;
+	sum->responses += one->responses;
+	sum->errors += one->errors;
+	sum->sectors_read += one->sectors_read;
+	sum->sectors_written += one->sectors_written;
+	sum->notifies += one->notifies;
+	sum->events += one->events;
+	sum->grants_leaked += one->grants_leaked;
+	sum->grants_reused += one->grants_reused;
+	sum->indirect += one->indirect;
+	sum->reissued += one->reissued;
+}
+
 void pvr_blkfront_stats(const struct pvr_blkfront *disk, struct pvr_blkfront_stats *stats)
 {
-	*stats = disk->stats;
+	*stats = (struct pvr_blkfront_stats){.reconnects = disk->reconnects};
+	for (unsigned i = 0; i < disk->queues; i++)
+		add_stats(stats, &disk->queue[i].stats);
 }
 
 struct pvr_blkfront_queue *pvr_blkfront_queue(struct pvr_blkfront *disk, unsigned index)
 {
-	return index < disk->info.queues ? &disk->queue[index] : NULL;
+	return index < disk->queues ? &disk->queue[index] : NULL;
 }

@@ -2,9 +2,14 @@
 /*
  * The block frontend's own structures.
  *
- * A disk has queues; a queue has a ring, an event channel, and one shadow for each slot of the
- * ring: what the backend must not be asked to remember for us. Everything a request needs is there
- * before the first one (grant references too), so that the data path neither locks nor allocates.
+ * A disk has queues; a queue has a ring, an event channel, one shadow for each slot of the ring (what
+ * the backend must not be asked to remember for us), and a pool of grants. Everything a request needs
+ * is there before the first one, so that the data path neither locks nor allocates, but for the pages
+ * of a pool, which are allocated when they are first used.
+ *
+ * Who may touch what: a queue's owner everything in it but `next`; whoever holds `control` the disk,
+ * its nodes and each queue's `next`. A reconnect makes the new rings as `next`, and raises `version`
+ * once the backend has them; each owner sees that in its next poll, and takes its ring over.
  */
 #ifndef PVR_BLKFRONT_INTERNAL_H
 #define PVR_BLKFRONT_INTERNAL_H
@@ -18,9 +23,14 @@
 
 #include "../rings/internal.h"
 
-#define BLKFRONT_RING_ORDER_MAX 0
-#define BLKFRONT_RING_PAGES_MAX (1u << BLKFRONT_RING_ORDER_MAX)
-#define BLKFRONT_QUEUES_MAX     1
+#define BLKFRONT_ORDER_MAX        4u
+#define BLKFRONT_RING_PAGES_MAX   (1u << BLKFRONT_ORDER_MAX)
+#define BLKFRONT_QUEUES_MAX       16u
+#define BLKFRONT_SEGMENTS_DEFAULT 32u
+#define BLKFRONT_SEGMENTS_MAX     256u
+
+/* Grants of a queue: as many pages can be in flight, or kept by persistent grants. */
+#define BLKFRONT_POOL_MAX 2048u
 
 /* How long a backend that is wrong or gone may still keep our pages before we call them lost. */
 #define BLKFRONT_PATIENCE_NS 1000000000ull
@@ -28,51 +38,102 @@
 /* How long a close, ours or the backend's, may take. */
 #define BLKFRONT_CLOSE_NS 5000000000ull
 
+#define BLKFRONT_RECONNECT_NS 60000000000ull
+
 PVR_RING_TYPE(blkif, struct blkif_request, struct blkif_response);
 
-/* One slot. The request's id is the shadow's index. */
+/* No index into the pool or the shadows. */
+#define BLKFRONT_NONE 0xffffu
+
+/* An element of a queue's pool. Free ones are a list, and so are those of one request. */
+struct blkfront_grant {
+	grant_ref_t ref; /* PVR_GRANT_NONE: lost */
+	uint16_t next;
+	uint16_t live; /* grants something now */
+	void *page;    /* our own, where data is copied; NULL before its first use */
+};
+
+enum blkfront_where { BLKFRONT_FREE, BLKFRONT_WAITING, BLKFRONT_WIRED };
+
+/*
+ * One slot. The request's id is the shadow's index. A request is WIRED while it is on the ring, and
+ * WAITING while it has to get there (again): no backend, no slot, or its next part.
+ */
 struct blkfront_shadow {
-	struct pvr_blk_request *request; /* NULL: free */
-	grant_ref_t *grants;             /* max_segments of them */
-	uint32_t at;                     /* ring index the request was put at */
-	uint16_t next;                   /* in the free list */
-	uint8_t op;
-	uint8_t granted; /* of grants, how many are in use */
+	struct pvr_blk_request *request;
+	struct blkif_request_segment
+		*indirect; /* a page, granted for good; NULL: none negotiated */
+	grant_ref_t indirect_ref;
+	uint32_t at;    /* ring index it was put at */
+	uint32_t age;   /* those WAITING go in the order they were submitted */
+	uint16_t next;  /* in the free list */
+	uint16_t chain; /* its grants, in the order of its segments */
+	uint16_t first; /* segments done by earlier parts */
+	uint16_t count; /* segments of the part on the ring */
+	uint8_t op;     /* the answer's operation */
+	uint8_t where;
+};
+
+/* What a backend is offered for one queue. */
+struct blkfront_ring {
+	struct pvr_ring ring;
+	struct pvr_sring *pages;
+	unsigned pages_count;
+	unsigned granted; /* of page_grants */
+	grant_ref_t page_grants[BLKFRONT_RING_PAGES_MAX];
+	evtchn_port_t port;
 };
 
 struct pvr_blkfront_queue {
 	struct pvr_blkfront *disk;
-	struct pvr_ring ring;
-	struct pvr_sring *pages;
-	unsigned pages_count;
-	grant_ref_t page_grants[BLKFRONT_RING_PAGES_MAX];
-	evtchn_port_t port;
+	struct blkfront_ring live;
+	uint32_t version;               /* of the disk, as last taken over */
+	struct pvr_blkfront_info facts; /* the disk's, our copy */
+	struct pvr_blkfront_stats stats;
 
-	struct blkfront_shadow *shadow; /* ring.entries of them, then their grants */
+	struct blkfront_shadow *shadow; /* disk->slots of them */
 	unsigned shadow_pages;
-	uint32_t grants_count;
-	uint16_t free; /* head of the free list */
-	uint32_t inflight;
+	struct blkif_request_segment *indirect; /* the shadows' pages */
+	unsigned indirect_count;                /* of them granted */
+	struct blkfront_grant *pool;
+	unsigned pool_pages, pool_count;
+	uint16_t free, free_grants; /* heads of the lists */
+	_Atomic uint32_t inflight;  /* read by others, to know whether the disk is idle */
+	uint32_t waiting, age;
 
 	uint64_t spin_ns; /* how long to poll before sleeping, as it has paid lately */
-};
+
+	struct blkfront_ring next; /* under the disk's `control`; pages NULL: none */
+} __attribute__((aligned(64)));
 
 enum blkfront_life {
 	BLKFRONT_LIVE,
+	BLKFRONT_LOST,    /* the backend went, and another one is expected: requests wait */
 	BLKFRONT_LEAVING, /* the backend closes: it may still answer, nothing is added */
-	BLKFRONT_DEAD,
+	BLKFRONT_GONE,    /* all requests end with -ENODEV */
+	BLKFRONT_FAILED,  /* all requests end with -EIO, later ones with -ENODEV */
 };
 
 struct sync_call; /* sync.c */
 
 struct pvr_blkfront {
+	struct pvr_blkfront_options want; /* within bounds, defaults filled in */
+	_Atomic uint32_t life;
+	_Atomic uint32_t version;    /* goes up when the owners have something to take over */
+	_Atomic uint32_t watch_seen; /* bus.watch.fired as last acted upon */
+	struct pvr_mutex control;
+
+	/* Under `control`, after pvr_blkfront_open. */
 	struct pvr_xenbus_dev bus;
 	struct pvr_blkfront_info info;
-	struct pvr_blkfront_stats stats;
+	uint64_t deadline; /* of BLKFRONT_LEAVING and BLKFRONT_LOST */
+	uint64_t next_look;
+	uint64_t reconnects;
+
 	blkif_vdev_t handle;
-	enum blkfront_life life;
-	uint32_t watch_seen;     /* bus.watch.fired as last acted upon */
-	uint64_t leave_deadline; /* of BLKFRONT_LEAVING */
+	uint32_t slots; /* shadows of a queue */
+	int bounce;     /* data is copied through pages of our own */
+	unsigned queues;
 	struct pvr_blkfront_queue queue[BLKFRONT_QUEUES_MAX];
 
 	/* Blocking use only; see sync.c. */
@@ -81,43 +142,124 @@ struct pvr_blkfront {
 	int led;
 };
 
-/* connect.c, queue.c */
+/* ---- offer.c: rings, and the nodes that tell of them ---- */
+
+int blkfront_ring_make(struct pvr_blkfront *disk, struct blkfront_ring *ring, uint32_t order);
+
+/* Also for one half made. Pages the backend keeps mapped are lost; how many references, is returned. */
+unsigned blkfront_ring_free(struct blkfront_ring *ring, uint64_t deadline_ns);
+
+/*
+ * Make the `next` ring of every queue, write all nodes, go to Initialised. `reconnect`: the number of
+ * queues is settled; -ENODEV when the backend takes fewer.
+ */
+int blkfront_offer(struct pvr_blkfront *disk, int reconnect);
+void blkfront_offer_drop(struct pvr_blkfront *disk);
+
+/* facts.c: what the backend publishes once it is Connected, into disk->info. -EPROTO (logged). */
+int blkfront_facts_read(struct pvr_blkfront *disk);
+
+/* The size again, which a backend may change while Connected. Nonzero when it did. */
+int blkfront_facts_resized(struct pvr_blkfront *disk);
+
+/* ---- queue.c ---- */
+
+/* Shadows, pool and indirect pages, for what disk->info says. */
 int blkfront_queue_make(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue);
-void blkfront_queue_free(
-	struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, uint64_t deadline_ns);
+void blkfront_queue_free(struct pvr_blkfront_queue *queue, uint64_t deadline_ns);
 
 /* Take a page's grant back, waiting until the deadline for a peer that still maps it; -EBUSY. */
 int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns);
 
-/* complete.c: take what the ring holds and call `done`; how many. A wrong answer kills the disk. */
-int blkfront_queue_poll(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue);
-
 /*
- * complete.c: the disk is dead. Everything in flight ends with `error`, or -EBUSY where pages are
- * lost.
+ * Take over what has changed of the disk: facts, and the new ring, on which everything unanswered is
+ * put again. The queue's owner, from poll.
  */
-void blkfront_kill(struct pvr_blkfront *disk, int error);
+void blkfront_queue_adopt(struct pvr_blkfront_queue *queue);
+
+/* ---- wire.c: requests to and from the ring ---- */
+
+/* A request that was just submitted: onto the ring if it can be, else it waits. */
+void blkfront_issue_new(struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow);
+
+/* Put what waits on the ring, as far as it goes. */
+void blkfront_pump(struct pvr_blkfront_queue *queue);
+
+/* Every grant of the request's part ends: 0, or -EBUSY. The deadline 0: no patience. */
+int blkfront_unwire(
+	struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow, uint64_t deadline_ns);
+
+/* Of a read that succeeded: from our pages into the request's, where data is copied. */
+void blkfront_copy_back(struct pvr_blkfront_queue *queue, const struct blkfront_shadow *shadow);
+
+/* Give the part's grants back to the pool, but for those which could not be ended. */
+void blkfront_chain_free(struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow);
+
+/* ---- complete.c ---- */
+
+/* The request is over: free its slot, then tell its owner, who may take the slot for the next one. */
+void blkfront_finish(struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow, int error);
+
+/* Take what the ring holds and call `done`; how many. A wrong answer fails the disk. */
+int blkfront_queue_take(struct pvr_blkfront_queue *queue);
 
 /*
- * state.c: act on what the backend's state has become since the last time; cheap when it did not
- * change.
+ * The disk is dead: what was answered before counts, the rest ends, with -EBUSY where pages are lost.
+ * How many were answered.
+ */
+int blkfront_queue_end(struct pvr_blkfront_queue *queue);
+
+/* ---- request.c ---- */
+
+/* Whether a request can be put to this disk: 0 or the error it ends with. */
+int blkfront_check(const struct pvr_blkfront_info *facts, const struct pvr_blk_request *request);
+
+/* ---- state.c ---- */
+
+/*
+ * Act on what the backend's state has become since the last time; cheap when it did not change.
  */
 void blkfront_check_backend(struct pvr_blkfront *disk);
 
-/*
- * wait.c: pvr_blkfront_wait in steps, for blocking use, where the disk is not owned while sleeping.
- * `spin` and `sleep` touch nothing that another thread's submit writes; `arm` needs the disk. arm
- * returns nonzero when there is something to do already.
- */
+/* The backend's end of the channel is closed: it died, or will be heard of otherwise. */
+void blkfront_peer_gone(struct pvr_blkfront *disk);
+
+/* Another life, unless it is over already. */
+void blkfront_become(struct pvr_blkfront *disk, enum blkfront_life life);
+
+/* ---- wait.c: pvr_blkfront_wait in steps, for blocking use, where the disk is not owned while
+ * sleeping. `spin` and `sleep` touch nothing that another thread's submit writes; `arm` needs the
+ * queue. arm returns nonzero when there is something to do already. ---- */
 int blkfront_spin(struct pvr_blkfront_queue *queue, uint32_t cons, uint64_t deadline_ns);
-int blkfront_arm(struct pvr_blkfront *disk);
+int blkfront_arm(struct pvr_blkfront_queue *queue);
 int blkfront_sleep(struct pvr_blkfront_queue *queue, uint64_t deadline_ns);
 void blkfront_spin_learn(struct pvr_blkfront_queue *queue, uint64_t waited_ns);
 
-/* Sectors of 512 bytes of the disk's own sector size. */
-static inline uint32_t blkfront_sector_units(const struct pvr_blkfront *disk)
+static inline enum blkfront_life blkfront_life(const struct pvr_blkfront *disk)
 {
-	return disk->info.sector_size / 512;
+	return (enum blkfront_life)atomic_load_explicit(&disk->life, memory_order_acquire);
+}
+
+static inline int blkfront_is_dead(const struct pvr_blkfront *disk)
+{
+	return blkfront_life(disk) >= BLKFRONT_GONE;
+}
+
+static inline uint32_t blkfront_inflight(const struct pvr_blkfront_queue *queue)
+{
+	return atomic_load_explicit(&queue->inflight, memory_order_relaxed);
+}
+
+/* The owner alone writes it, so no read-modify-write is needed. */
+static inline void blkfront_inflight_add(struct pvr_blkfront_queue *queue, uint32_t change)
+{
+	atomic_store_explicit(
+		&queue->inflight, blkfront_inflight(queue) + change, memory_order_relaxed);
+}
+
+static inline uint32_t blkfront_version(const struct pvr_blkfront *disk)
+{
+	return atomic_load_explicit(&disk->version, memory_order_acquire);
 }
 
 #endif

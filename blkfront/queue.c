@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue of a disk: its ring pages, event channel, shadows and grant references, made and taken
- * down.
+ * A queue of a disk: its shadows, indirect pages and pool of grants, made and taken down; and its move
+ * from one ring to the next.
  */
 #include "internal.h"
 
 #include <errno.h>
 
 #define RETRY_NS 1000000ull
+
+static unsigned pages_for(size_t bytes)
+{
+	return (unsigned)((bytes + PVR_PAGE_SIZE - 1) / PVR_PAGE_SIZE);
+}
 
 int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns)
 {
@@ -19,95 +24,220 @@ int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns)
 	return 0;
 }
 
-/* Shadows first, then max_segments references for each. */
+/* ---- made ---- */
+
 static int make_shadows(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
 {
-	uint32_t entries = disk->info.entries, segments = disk->info.max_segments;
-	size_t bytes = entries * (sizeof(*queue->shadow) + segments * sizeof(grant_ref_t));
-	grant_ref_t *grants;
-	int r;
-
-	queue->shadow_pages = (unsigned)((bytes + PVR_PAGE_SIZE - 1) / PVR_PAGE_SIZE);
+	queue->shadow_pages = pages_for(disk->slots * sizeof(*queue->shadow));
 	queue->shadow = pvr_port_pages_alloc(queue->shadow_pages);
 	if (!queue->shadow)
 		return -ENOMEM;
-	grants = (grant_ref_t *)(queue->shadow + entries);
-	r = pvr_grant_alloc(grants, entries * segments);
-	if (r)
-		return r;
-	queue->grants_count = entries * segments;
-	for (uint32_t i = 0; i < entries; i++) {
-		queue->shadow[i].grants = grants + i * segments;
-		queue->shadow[i].next = (uint16_t)(i + 1);
+	for (uint32_t i = 0; i < disk->slots; i++) {
+		queue->shadow[i].next = (uint16_t)(i + 1 < disk->slots ? i + 1 : BLKFRONT_NONE);
+		queue->shadow[i].chain = BLKFRONT_NONE;
+	}
+	queue->free = 0;
+	return 0;
+}
+
+/* A page a slot, which the backend may read whenever it likes: what it holds was written for it. */
+static int make_indirect(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
+{
+	if (disk->info.max_segments <= BLKIF_MAX_SEGMENTS_PER_REQUEST)
+		return 0;
+	queue->indirect = pvr_port_pages_alloc(disk->slots);
+	if (!queue->indirect)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < disk->slots; i++) {
+		struct blkfront_shadow *shadow = &queue->shadow[i];
+		void *page = (char *)queue->indirect + i * PVR_PAGE_SIZE;
+		int r = pvr_grant_alloc(&shadow->indirect_ref, 1);
+
+		if (r)
+			return r;
+		pvr_grant_access(shadow->indirect_ref, disk->bus.backend_id, pvr_port_gfn(page), 1);
+		shadow->indirect = page;
+		queue->indirect_count = i + 1;
 	}
 	return 0;
 }
 
-static int make_ring(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
+/* As many grants as a full ring can use, or what there are, but enough for the largest request. */
+static int make_pool(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
 {
-	int r;
+	uint32_t count = disk->slots * disk->info.max_segments;
 
-	queue->pages = pvr_port_pages_alloc(1u << disk->info.ring_order);
-	if (!queue->pages)
+	if (count > BLKFRONT_POOL_MAX)
+		count = BLKFRONT_POOL_MAX;
+	while (count > disk->info.max_segments && pvr_grant_available() < count)
+		count /= 2;
+	if (count < disk->info.max_segments)
+		count = disk->info.max_segments;
+	queue->pool_pages = pages_for(count * sizeof(*queue->pool));
+	queue->pool = pvr_port_pages_alloc(queue->pool_pages);
+	if (!queue->pool)
 		return -ENOMEM;
-	r = pvr_grant_alloc(queue->page_grants, 1u << disk->info.ring_order);
-	if (r)
-		return r;
-	queue->pages_count = 1u << disk->info.ring_order;
-	pvr_ring_front_init(&queue->ring, queue->pages, disk->info.entries, 0);
-	for (unsigned i = 0; i < queue->pages_count; i++)
-		pvr_grant_access(queue->page_grants[i], disk->bus.backend_id,
-			pvr_port_gfn((char *)queue->pages + i * PVR_PAGE_SIZE), 0);
+	queue->free_grants = BLKFRONT_NONE;
+	for (uint32_t i = 0; i < count; i++) {
+		int r = pvr_grant_alloc(&queue->pool[i].ref, 1);
+
+		if (r)
+			return r;
+		queue->pool_count = i + 1;
+		queue->pool[i].next = queue->free_grants;
+		queue->free_grants = (uint16_t)i;
+	}
 	return 0;
 }
 
 int blkfront_queue_make(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
 {
-	int r;
-
-	queue->disk = disk;
-	r = make_shadows(disk, queue);
+	int r = make_shadows(disk, queue);
 
 	if (!r)
-		r = make_ring(disk, queue);
-	if (!r) {
-		r = pvr_evtchn_alloc_unbound(disk->bus.backend_id);
-		if (r > 0)
-			queue->port = (evtchn_port_t)r;
-	}
-	if (r > 0)
-		return 0;
-	blkfront_queue_free(disk, queue, 0);
-	return r ? r : -ENOSPC;
+		r = make_indirect(disk, queue);
+	if (!r)
+		r = make_pool(disk, queue);
+	return r;
 }
 
-/* Also for one that is half made. Pages the backend keeps mapped are lost, with the references. */
-void blkfront_queue_free(
-	struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
+/* ---- taken down ---- */
+
+/* 0, or 1 when the reference is lost, and with it the page behind. */
+static unsigned end_or_leak(struct pvr_blkfront_queue *queue, grant_ref_t ref, uint64_t deadline_ns)
+{
+	if (blkfront_grant_end(ref, deadline_ns) == 0) {
+		pvr_grant_free(&ref, 1);
+		return 0;
+	}
+	pvr_grant_leak(ref);
+	queue->stats.grants_leaked++;
+	return 1;
+}
+
+static void free_pool(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
+{
+	for (unsigned i = 0; i < queue->pool_count; i++) {
+		struct blkfront_grant *grant = &queue->pool[i];
+
+		if (grant->ref == PVR_GRANT_NONE || end_or_leak(queue, grant->ref, deadline_ns))
+			continue;
+		if (grant->page)
+			pvr_port_pages_free(grant->page, 1);
+	}
+	if (queue->pool)
+		pvr_port_pages_free(queue->pool, queue->pool_pages);
+}
+
+/* The pages were allocated together, so they are lost together. */
+static void free_indirect(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
 	unsigned kept = 0;
 
-	if (queue->port)
-		pvr_evtchn_close(queue->port);
-	for (unsigned i = 0; i < queue->pages_count; i++) {
-		if (blkfront_grant_end(queue->page_grants[i], deadline_ns) == 0) {
-			pvr_grant_free(&queue->page_grants[i], 1);
-			continue;
-		}
-		pvr_grant_leak(queue->page_grants[i]);
-		disk->stats.grants_leaked++;
-		kept++;
-	}
-	/* The pages were allocated together, so they are lost together. */
-	if (queue->pages && !kept)
-		pvr_port_pages_free(queue->pages, 1u << disk->info.ring_order);
-	for (uint32_t i = 0; i < queue->grants_count; i++) {
-		grant_ref_t ref = queue->shadow[0].grants[i];
+	for (unsigned i = 0; i < queue->indirect_count; i++)
+		kept += end_or_leak(queue, queue->shadow[i].indirect_ref, deadline_ns);
+	if (queue->indirect && !kept)
+		pvr_port_pages_free(queue->indirect, queue->disk->slots);
+}
 
-		if (ref != PVR_GRANT_NONE)
-			pvr_grant_free(&ref, 1);
-	}
+/* Also for one that is half made. Pages the backend keeps mapped are lost, with the references. */
+void blkfront_queue_free(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
+{
+	blkfront_ring_free(&queue->live, deadline_ns);
+	free_pool(queue, deadline_ns);
+	free_indirect(queue, deadline_ns);
 	if (queue->shadow)
 		pvr_port_pages_free(queue->shadow, queue->shadow_pages);
 	*queue = (struct pvr_blkfront_queue){0};
+}
+
+/* ---- the next ring ---- */
+
+/* What persistent grants the pool has are the last backend's: the next one maps them anew. */
+static void end_persistent(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
+{
+	for (unsigned i = 0; i < queue->pool_count; i++) {
+		struct blkfront_grant *grant = &queue->pool[i];
+
+		if (!grant->live)
+			continue;
+		grant->live = 0;
+		if (blkfront_grant_end(grant->ref, deadline_ns) == 0)
+			continue;
+		/* Without its page the element is of no use to copy through, but stays in its list. */
+		pvr_grant_leak(grant->ref);
+		queue->stats.grants_leaked++;
+		grant->ref = PVR_GRANT_NONE;
+	}
+}
+
+static void drop_lost_grants(struct pvr_blkfront_queue *queue)
+{
+	uint16_t *at = &queue->free_grants;
+
+	while (*at != BLKFRONT_NONE)
+		if (queue->pool[*at].ref == PVR_GRANT_NONE)
+			*at = queue->pool[*at].next;
+		else
+			at = &queue->pool[*at].next;
+}
+
+/* Everything the old ring did not answer waits for the new one. */
+static void move_requests(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
+{
+	for (uint32_t i = 0; i < queue->disk->slots; i++) {
+		struct blkfront_shadow *shadow = &queue->shadow[i];
+		int busy;
+
+		if (shadow->where != BLKFRONT_WIRED)
+			continue;
+		busy = blkfront_unwire(queue, shadow, deadline_ns);
+		blkfront_chain_free(queue, shadow);
+		if (busy) {
+			blkfront_finish(queue, shadow, busy);
+			continue;
+		}
+		shadow->where = BLKFRONT_WAITING;
+		queue->waiting++;
+		queue->stats.reissued++;
+	}
+}
+
+static void move(struct pvr_blkfront_queue *queue, const struct blkfront_ring *next)
+{
+	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
+
+	queue->stats.grants_leaked += blkfront_ring_free(&queue->live, deadline);
+	queue->live = *next;
+	move_requests(queue, deadline);
+	end_persistent(queue, deadline);
+	drop_lost_grants(queue);
+}
+
+void blkfront_queue_adopt(struct pvr_blkfront_queue *queue)
+{
+	struct pvr_blkfront *disk = queue->disk;
+	struct blkfront_ring next;
+	uint32_t version;
+
+	/* What the last backend has answered is answered. `done` may submit: that waits. */
+	blkfront_queue_take(queue);
+	if (blkfront_is_dead(disk))
+		return;
+	pvr_mutex_lock(&disk->control);
+	version = blkfront_version(disk);
+	/* Another backend may have been lost while we looked: its rings are no good. */
+	if (blkfront_life(disk) != BLKFRONT_LIVE) {
+		pvr_mutex_unlock(&disk->control);
+		return;
+	}
+	next = queue->next;
+	queue->next = (struct blkfront_ring){0};
+	queue->facts = disk->info;
+	pvr_mutex_unlock(&disk->control);
+	if (next.pages)
+		move(queue, &next);
+	queue->version = version;
+	blkfront_pump(queue);
+	pvr_blkfront_kick(queue);
 }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests on their way to the backend: check, grant, put on the ring, publish. */
+/* Requests as they come in: checked, given a slot, published. */
 #include "internal.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* Bytes of the request's segments, or -EINVAL. */
 static int64_t segments_bytes(
-	const struct pvr_blkfront *disk, const struct pvr_blk_request *request)
+	const struct pvr_blkfront_info *facts, const struct pvr_blk_request *request)
 {
 	int64_t bytes = 0;
 
-	if (!request->segments_count || request->segments_count > disk->info.max_segments)
+	if (request->segments_count > facts->max_segments)
 		return -EINVAL;
 	for (uint32_t i = 0; i < request->segments_count; i++) {
 		const struct pvr_blk_segment *segment = &request->segments[i];
@@ -25,113 +24,116 @@ static int64_t segments_bytes(
 	return bytes;
 }
 
-static int check_data(const struct pvr_blkfront *disk, const struct pvr_blk_request *request)
+static int check_range(const struct pvr_blkfront_info *facts, uint64_t sector, uint64_t sectors)
 {
-	uint32_t units = blkfront_sector_units(disk);
-	int64_t bytes = segments_bytes(disk, request);
-	uint32_t sectors;
+	uint32_t units = facts->sector_size / 512;
+
+	/* A power of two. */
+	if (!sectors || (uint32_t)(sectors | sector) & (units - 1))
+		return -EINVAL;
+	return sector > facts->sectors || sectors > facts->sectors - sector ? -EINVAL : 0;
+}
+
+/* Data, or none where that is a request too. */
+static int check_data(const struct pvr_blkfront_info *facts, const struct pvr_blk_request *request,
+	int may_be_empty)
+{
+	int64_t bytes = segments_bytes(facts, request);
+	int r;
 
 	if (bytes < 0)
 		return (int)bytes;
-	sectors = (uint32_t)bytes / 512;
-	/* Both are powers of two. */
-	if ((sectors | (uint32_t)request->sector) & (units - 1))
-		return -EINVAL;
-	if (request->sector > disk->info.sectors || sectors > disk->info.sectors - request->sector)
-		return -EINVAL;
-	return request->op == BLKIF_OP_WRITE && disk->info.readonly ? -EROFS : 0;
+	if (!bytes && may_be_empty)
+		return 0;
+	r = check_range(facts, request->sector, (uint32_t)bytes / 512);
+	if (r)
+		return r;
+	return request->op != BLKIF_OP_READ && facts->readonly ? -EROFS : 0;
 }
 
-static int check(const struct pvr_blkfront *disk, const struct pvr_blk_request *request)
+static int check_discard(
+	const struct pvr_blkfront_info *facts, const struct pvr_blk_request *request)
 {
-	if (disk->life != BLKFRONT_LIVE)
-		return -ENODEV;
+	int r;
+
+	if (!facts->discard || (request->secure && !facts->secure))
+		return -EOPNOTSUPP;
+	r = request->segments_count ? -EINVAL
+				    : check_range(facts, request->sector, request->discard_sectors);
+	return r ? r : facts->readonly ? -EROFS : 0;
+}
+
+int blkfront_check(const struct pvr_blkfront_info *facts, const struct pvr_blk_request *request)
+{
 	switch (request->op) {
 	case BLKIF_OP_READ:
 	case BLKIF_OP_WRITE:
-		return check_data(disk, request);
+		return check_data(facts, request, 0);
+	case BLKIF_OP_WRITE_BARRIER:
+		return facts->barrier ? check_data(facts, request, 1) : -EOPNOTSUPP;
 	case BLKIF_OP_FLUSH_DISKCACHE:
-		if (request->segments_count)
-			return -EINVAL;
-		return disk->info.flush ? 0 : -EOPNOTSUPP;
+		return facts->flush ? check_data(facts, request, 1) : -EOPNOTSUPP;
+	case BLKIF_OP_DISCARD:
+		return check_discard(facts, request);
 	default:
 		return -EOPNOTSUPP;
 	}
 }
 
-/* A free slot is there, and nothing can fail any more. */
-static void put(
-	struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, struct pvr_blk_request *request)
+static int check(const struct pvr_blkfront_queue *queue, const struct pvr_blk_request *request)
 {
-	uint16_t id = queue->free;
-	struct blkfront_shadow *shadow = &queue->shadow[id];
-	struct blkif_request wire;
+	enum blkfront_life life = blkfront_life(queue->disk);
 
-	memset(&wire, 0, sizeof(wire));
-	wire.operation = request->op;
-	wire.nr_segments = (uint8_t)request->segments_count;
-	wire.handle = disk->handle;
-	wire.id = id;
-	wire.sector_number = request->op == BLKIF_OP_FLUSH_DISKCACHE ? 0 : request->sector;
-	for (uint32_t i = 0; i < request->segments_count; i++) {
-		const struct pvr_blk_segment *segment = &request->segments[i];
-		uint32_t first =
-			(uint32_t)((uintptr_t)segment->address & (PVR_PAGE_SIZE - 1)) / 512;
-
-		pvr_grant_access(shadow->grants[i], disk->bus.backend_id,
-			pvr_port_gfn(segment->address), request->op == BLKIF_OP_WRITE);
-		wire.seg[i].gref = shadow->grants[i];
-		wire.seg[i].first_sect = (uint8_t)first;
-		wire.seg[i].last_sect = (uint8_t)(first + segment->length / 512 - 1);
-	}
-	queue->free = shadow->next;
-	shadow->request = request;
-	shadow->op = request->op;
-	shadow->granted = (uint8_t)request->segments_count;
-	shadow->at = queue->ring.prod;
-	queue->inflight++;
-	disk->stats.requests++;
-	blkif_request_put(&queue->ring, &wire);
+	if (life != BLKFRONT_LIVE && life != BLKFRONT_LOST)
+		return -ENODEV;
+	return blkfront_check(&queue->facts, request);
 }
 
 unsigned pvr_blkfront_submit(
 	struct pvr_blkfront_queue *queue, struct pvr_blk_request *const *requests, unsigned count)
 {
-	struct pvr_blkfront *disk = queue->disk;
 	unsigned taken = 0;
 
 	for (; taken < count; taken++) {
-		int error = check(disk, requests[taken]);
+		struct pvr_blk_request *request = requests[taken];
+		struct blkfront_shadow *shadow;
+		int error = check(queue, request);
 
 		if (error) {
-			disk->stats.errors++;
-			requests[taken]->done(requests[taken], error);
+			queue->stats.errors++;
+			request->done(request, error);
 			continue;
 		}
-		/* Shadows and slots are as many, and a shadow is freed with its slot. */
-		if (queue->free == disk->info.entries)
+		if (queue->free == BLKFRONT_NONE)
 			break;
-		put(disk, queue, requests[taken]);
+		shadow = &queue->shadow[queue->free];
+		queue->free = shadow->next;
+		shadow->request = request;
+		shadow->first = shadow->count = 0;
+		shadow->age = queue->age++;
+		shadow->where = BLKFRONT_WAITING;
+		queue->waiting++;
+		blkfront_inflight_add(queue, 1);
+		queue->stats.requests++;
+		blkfront_issue_new(queue, shadow);
 	}
 	return taken;
 }
 
 void pvr_blkfront_kick(struct pvr_blkfront_queue *queue)
 {
-	struct pvr_blkfront *disk = queue->disk;
-
-	if (disk->life == BLKFRONT_DEAD || !pvr_ring_publish_notify(&queue->ring))
+	if (blkfront_is_dead(queue->disk) || !pvr_ring_publish_notify(&queue->live.ring))
 		return;
-	disk->stats.notifies++;
-	pvr_evtchn_notify(queue->port);
+	queue->stats.notifies++;
+	pvr_evtchn_notify(queue->live.port);
 }
 
 unsigned pvr_blkfront_free(const struct pvr_blkfront_queue *queue)
 {
-	return queue->disk->info.entries - queue->inflight;
+	return queue->disk->slots - blkfront_inflight(queue);
 }
 
 unsigned pvr_blkfront_inflight(const struct pvr_blkfront_queue *queue)
 {
-	return queue->inflight;
+	return blkfront_inflight(queue);
 }

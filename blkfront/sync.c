@@ -65,8 +65,8 @@ _Static_assert(offsetof(struct piece, request) == 0, "piece_done finds the piece
 /* Cut the next request off the call's buffer: up to a page a segment. */
 static void cut(struct pvr_blkfront *disk, struct sync_call *call, struct piece *piece)
 {
-	uint32_t most =
-		disk->info.max_segments < PIECE_SEGMENTS ? disk->info.max_segments : PIECE_SEGMENTS;
+	const struct pvr_blkfront_info *facts = &disk->queue[0].facts;
+	uint32_t most = facts->max_segments < PIECE_SEGMENTS ? facts->max_segments : PIECE_SEGMENTS;
 	uint8_t *at = call->buffer;
 	size_t left = call->bytes;
 	uint32_t n = 0, rest;
@@ -80,7 +80,7 @@ static void cut(struct pvr_blkfront *disk, struct sync_call *call, struct piece 
 		left -= length;
 	}
 	/* Between two requests no sector may be torn; the buffer may start anywhere in its page. */
-	rest = (uint32_t)((size_t)(at - call->buffer) & (disk->info.sector_size - 1));
+	rest = (uint32_t)((size_t)(at - call->buffer) & (facts->sector_size - 1));
 	if (left && rest) {
 		if (piece->segments[n - 1].length == rest)
 			n--;
@@ -155,21 +155,21 @@ static void fill_all(struct pvr_blkfront *disk)
 static void lead_sleep(struct pvr_blkfront *disk)
 {
 	struct pvr_blkfront_queue *queue = &disk->queue[0];
-	uint32_t cons = queue->ring.cons;
+	uint32_t cons = queue->live.ring.cons;
 	uint64_t start = pvr_port_now_ns();
 	int r = 0, slept = 0;
 
 	pvr_mutex_unlock(&disk->mutex);
 	if (!blkfront_spin(queue, cons, UINT64_MAX)) {
 		pvr_mutex_lock(&disk->mutex);
-		slept = !blkfront_arm(disk);
+		slept = !blkfront_arm(queue);
 		pvr_mutex_unlock(&disk->mutex);
 		if (slept)
 			r = blkfront_sleep(queue, UINT64_MAX);
 	}
 	pvr_mutex_lock(&disk->mutex);
 	if (slept && !r)
-		disk->stats.events++;
+		queue->stats.events++;
 	blkfront_spin_learn(queue, pvr_port_now_ns() - start);
 }
 
@@ -218,6 +218,10 @@ static void leave(struct pvr_blkfront *disk, struct sync_call *call)
 static int run(struct pvr_blkfront *disk, struct sync_call *call)
 {
 	pvr_mutex_lock(&disk->mutex);
+	if (call->bytes & (disk->queue[0].facts.sector_size - 1)) {
+		pvr_mutex_unlock(&disk->mutex);
+		return -EINVAL;
+	}
 	enter(disk, call);
 	fill(disk, call);
 	pvr_blkfront_kick(&disk->queue[0]);
@@ -240,7 +244,7 @@ static int run_data(
 
 	if (!bytes)
 		return 0;
-	if (((uintptr_t)buffer | bytes) & 511 || bytes & (disk->info.sector_size - 1))
+	if (((uintptr_t)buffer | bytes) & 511)
 		return -EINVAL;
 	return run(disk, &call);
 }
@@ -275,15 +279,17 @@ int pvr_blkfront_discard(struct pvr_blkfront *disk, uint64_t sector, uint64_t se
 
 int pvr_blkfront_serve(struct pvr_blkfront *disk, uint64_t deadline_ns)
 {
-	enum blkfront_life life;
 	uint32_t seen;
+	int dead;
 
 	pvr_mutex_lock(&disk->mutex);
 	blkfront_check_backend(disk);
-	life = disk->life;
-	seen = disk->watch_seen;
+	dead = blkfront_is_dead(disk);
+	if (dead)
+		blkfront_queue_end(&disk->queue[0]);
+	seen = atomic_load_explicit(&disk->watch_seen, memory_order_relaxed);
 	pvr_mutex_unlock(&disk->mutex);
-	if (life == BLKFRONT_DEAD)
+	if (dead)
 		return -ENODEV;
 	return pvr_store_wait(&disk->bus.watch, seen, deadline_ns);
 }

@@ -19,9 +19,12 @@
 /* The longest sleep in one piece: how late a change of the backend's state may be noticed. */
 #define SLICE_NS 250000000ull
 
+/* The same while there is no backend, for answers that one which is closing still gives. */
+#define LOST_SLICE_NS 20000000ull
+
 static uint32_t ring_produced(const struct pvr_blkfront_queue *queue)
 {
-	return atomic_load_explicit(queue->ring.in_prod, memory_order_relaxed);
+	return atomic_load_explicit(queue->live.ring.in_prod, memory_order_relaxed);
 }
 
 int blkfront_spin(struct pvr_blkfront_queue *queue, uint32_t cons, uint64_t deadline_ns)
@@ -55,39 +58,64 @@ void blkfront_spin_learn(struct pvr_blkfront_queue *queue, uint64_t waited_ns)
 		queue->spin_ns = SPIN_MAX_NS;
 }
 
-int blkfront_arm(struct pvr_blkfront *disk)
+int blkfront_arm(struct pvr_blkfront_queue *queue)
 {
-	if (disk->life == BLKFRONT_DEAD || pvr_ring_final_check(&disk->queue[0].ring))
+	const struct pvr_blkfront *disk = queue->disk;
+
+	if (blkfront_is_dead(disk) || pvr_ring_final_check(&queue->live.ring))
 		return 1;
 	pvr_store_pump();
 	return atomic_load_explicit(&disk->bus.watch.fired, memory_order_acquire) !=
-	       disk->watch_seen;
+		       atomic_load_explicit(&disk->watch_seen, memory_order_relaxed) ||
+	       (blkfront_life(disk) == BLKFRONT_LIVE && blkfront_version(disk) != queue->version);
+}
+
+/* The hypervisor closes the other end when its owner dies; some do not tell, and the store will. */
+static int is_peer_gone(const struct pvr_blkfront_queue *queue)
+{
+	struct evtchn_status status = {.dom = DOMID_SELF, .port = queue->live.port};
+
+	return !pvr_port_hypercall(
+		       __HYPERVISOR_event_channel_op, EVTCHNOP_status, (unsigned long)&status, 0) &&
+	       status.status == EVTCHNSTAT_unbound;
 }
 
 int blkfront_sleep(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
-	uint64_t slice = pvr_port_now_ns() + SLICE_NS;
+	struct pvr_blkfront *disk = queue->disk;
+	uint64_t slice = pvr_port_now_ns();
+	int r;
 
-	return pvr_evtchn_wait(queue->port, slice < deadline_ns ? slice : deadline_ns);
+	/* Without a backend it is the store that has news. */
+	if (blkfront_life(disk) == BLKFRONT_LOST) {
+		slice += LOST_SLICE_NS;
+		return pvr_store_wait(&disk->bus.watch,
+			atomic_load_explicit(&disk->watch_seen, memory_order_relaxed),
+			slice < deadline_ns ? slice : deadline_ns);
+	}
+	slice += SLICE_NS;
+	r = pvr_evtchn_wait(queue->live.port, slice < deadline_ns ? slice : deadline_ns);
+	if (r == -ETIMEDOUT && blkfront_inflight(queue) && is_peer_gone(queue))
+		blkfront_peer_gone(disk);
+	return r;
 }
 
 /*
- * Sleep in slices until there is something to do. A backend that closes has a deadline, which poll
- * looks at.
+ * Sleep in slices until there is something to do. A backend that closes or has gone has a deadline,
+ * which poll looks at.
  */
-static int sleep_armed(
-	struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
+static int sleep_armed(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
-	while (!blkfront_arm(disk)) {
+	while (!blkfront_arm(queue)) {
 		int r = blkfront_sleep(queue, deadline_ns);
 
 		if (!r)
-			disk->stats.events++;
+			queue->stats.events++;
 		if (r != -ETIMEDOUT)
 			return r;
 		if (pvr_port_now_ns() >= deadline_ns)
 			return -ETIMEDOUT;
-		if (disk->life != BLKFRONT_LIVE)
+		if (blkfront_life(queue->disk) != BLKFRONT_LIVE)
 			break;
 	}
 	return 0;
@@ -95,15 +123,14 @@ static int sleep_armed(
 
 int pvr_blkfront_wait(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
-	struct pvr_blkfront *disk = queue->disk;
 	uint64_t start;
 	int r = 0;
 
-	if (disk->life == BLKFRONT_DEAD || pvr_ring_pending(&queue->ring))
+	if (blkfront_is_dead(queue->disk) || pvr_ring_pending(&queue->live.ring))
 		return 0;
 	start = pvr_port_now_ns();
-	if (!blkfront_spin(queue, queue->ring.cons, deadline_ns))
-		r = sleep_armed(disk, queue, deadline_ns);
+	if (!blkfront_spin(queue, queue->live.ring.cons, deadline_ns))
+		r = sleep_armed(queue, deadline_ns);
 	blkfront_spin_learn(queue, pvr_port_now_ns() - start);
 	return r;
 }

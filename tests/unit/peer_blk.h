@@ -19,15 +19,32 @@
 
 PVR_RING_TYPE(peer, struct blkif_request, struct blkif_response);
 
-struct peer {
+#define PEER_QUEUES 4u
+#define PEER_REFS   1024u
+
+struct peer_queue {
 	struct pvr_ring ring;
 	evtchn_port_t port;
-	grant_ref_t ring_ref;
+	unsigned pages;
+	grant_ref_t ref[16];
+};
+
+struct peer {
+	struct peer_queue queue[PEER_QUEUES];
+	unsigned queues;
+	int persistent; /* what both sides agreed on */
 	int connected;
 	int manual;      /* requests wait for peer_serve */
 	int deaf;        /* does not react to the front's state */
 	unsigned serves; /* requests answered */
+	_Atomic unsigned connects;
+	uint8_t mapped[PEER_REFS];
 	uint8_t disk[PEER_SECTORS * 512];
+
+	/* What was seen, of the latest kind. */
+	unsigned ops[8], most_segments;
+	struct blkif_request_discard discard;
+	uint8_t page[4096]; /* the whole page behind the last segment */
 
 	/* For the next answers: */
 	int16_t status;  /* instead of BLKIF_RSP_OKAY, the data is not moved */
@@ -45,6 +62,12 @@ int peer_serve(void);
 /* Take one request without answering it (manual), and answer anything at all, with an event. */
 int peer_take(struct blkif_request *request);
 void peer_answer(uint64_t id, uint8_t operation, int16_t status);
+
+/* The backend's process is killed: what it mapped is unmapped, and nothing else is said. */
+void peer_kill(void);
+
+/* Attach to a ring that the test has begun anew, in the same pages. */
+void peer_attach(unsigned queue);
 
 /* Write the backend's state. */
 void peer_state(enum xenbus_state state);

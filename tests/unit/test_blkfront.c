@@ -40,7 +40,7 @@ static void close_disk(void)
 	CU_ASSERT_EQUAL(mock_pages_used(), pages_before);
 	CU_ASSERT_EQUAL(pvr_grant_available(), grants_before);
 	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
-	CU_ASSERT_EQUAL(mock_port_open(peer.port), 0);
+	CU_ASSERT_EQUAL(mock_port_open(peer.queue[0].port), 0);
 	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
 
@@ -142,10 +142,10 @@ static void batch_costs_one_event(void)
 	}
 	CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, batch, 40), 32);
 	CU_ASSERT_EQUAL(pvr_blkfront_free(queue), 0);
-	CU_ASSERT_EQUAL(mock_sends(peer.port), 0);
+	CU_ASSERT_EQUAL(mock_sends(peer.queue[0].port), 0);
 	CU_ASSERT_EQUAL(peer_serve(), 0); /* nothing is visible before the kick */
 	pvr_blkfront_kick(queue);
-	CU_ASSERT_EQUAL(mock_sends(peer.port), 1);
+	CU_ASSERT_EQUAL(mock_sends(peer.queue[0].port), 1);
 	drain();
 	CU_ASSERT_EQUAL(done_count, 32);
 	pvr_blkfront_stats(disk, &stats);
@@ -176,7 +176,8 @@ static void impossible_requests_end_at_once(void)
 		{BLKIF_OP_READ, 2, 0, 512, PEER_SECTORS - 1, -EINVAL},
 		{BLKIF_OP_READ, 1, 0, 512, PEER_SECTORS, -EINVAL},
 		{BLKIF_OP_READ, 1, 0, 512, UINT64_MAX, -EINVAL},
-		{BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 512, 0, -EINVAL},
+		{BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 512, PEER_SECTORS, -EINVAL},
+		{BLKIF_OP_WRITE_BARRIER, 1, 0, 512, 0, -EOPNOTSUPP},
 		{BLKIF_OP_DISCARD, 0, 0, 0, 0, -EOPNOTSUPP},
 		{200, 1, 0, 512, 0, -EOPNOTSUPP},
 	};

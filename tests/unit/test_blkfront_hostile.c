@@ -149,12 +149,12 @@ static void answer_to_another_operation(void)
 static void rsp_prod_too_far(void)
 {
 	in_flight(3);
-	atomic_fetch_add(peer.ring.out_prod, 4);
-	mock_raise(peer.port);
+	atomic_fetch_add(peer.queue[0].ring.out_prod, 4);
+	mock_raise(peer.queue[0].port);
 	ends_in_error(0);
 	in_flight(3);
-	atomic_fetch_sub(peer.ring.out_prod, 1);
-	mock_raise(peer.port);
+	atomic_fetch_sub(peer.queue[0].ring.out_prod, 1);
+	mock_raise(peer.queue[0].port);
 	ends_in_error(0);
 }
 
@@ -216,7 +216,7 @@ static void xsa_396_ring_page_kept(void)
 	peer_state(XenbusStateClosed);
 	pvr_blkfront_close(disk);
 	CU_ASSERT_EQUAL(mock_pages_used(), used + 1);
-	CU_ASSERT_NOT_EQUAL(mock_grant_flags(peer.ring_ref) & GTF_writing, 0);
+	CU_ASSERT_NOT_EQUAL(mock_grant_flags(peer.queue[0].ref[0]) & GTF_writing, 0);
 }
 
 /* Random answers of all kinds: never a crash, and every request ends exactly once. */
@@ -273,7 +273,7 @@ static void closed_backend_answers_no_more(void)
 {
 	in_flight(3);
 	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-	mock_grant_unmap(peer.ring_ref);
+	mock_grant_unmap(peer.queue[0].ref[0]);
 	peer_state(XenbusStateClosed);
 	ends_in_enodev();
 }
@@ -282,17 +282,8 @@ static void vanished_backend(void)
 {
 	in_flight(3);
 	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-	mock_grant_unmap(peer.ring_ref);
+	mock_grant_unmap(peer.queue[0].ref[0]);
 	mock_xs_rm(PEER_BACK);
-	ends_in_enodev();
-}
-
-static void replaced_backend(void)
-{
-	in_flight(3);
-	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-	mock_grant_unmap(peer.ring_ref);
-	peer_state(XenbusStateInitWait);
 	ends_in_enodev();
 }
 
@@ -314,7 +305,7 @@ static void blocking_call_ends_with_its_backend(void)
 	blocked_error = 1;
 	pthread_create(&thread, NULL, blocked_main, NULL);
 	usleep(20000);
-	mock_grant_unmap(peer.ring_ref);
+	mock_grant_unmap(peer.queue[0].ref[0]);
 	mock_xs_rm(PEER_BACK);
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(blocked_error, -ENODEV);
@@ -368,5 +359,5 @@ PVR_SUITE(blkfront_hostile, CASE(xsa_405_id_out_of_range), CASE(xsa_405_id_never
 	CASE(xsa_396_page_kept_after_the_answer), CASE(page_kept_for_a_moment),
 	CASE(xsa_396_ring_page_kept), CASE(xsa_405_random_answers),
 	CASE(closing_backend_may_still_answer), CASE(closed_backend_answers_no_more),
-	CASE(vanished_backend), CASE(replaced_backend), CASE(blocking_call_ends_with_its_backend),
+	CASE(vanished_backend), CASE(blocking_call_ends_with_its_backend),
 	CASE(serve_lets_an_idle_disk_go), CASE(senseless_facts))
