@@ -17,6 +17,7 @@ const char disk_spec_help[] = "A disk SPEC is a path, or file=PATH, nbd=URI, mem
 			      "  ,readonly=on    the guest may not write\n"
 			      "  ,direct=on      bypass the page cache (O_DIRECT)\n"
 			      "  ,discard=off    the guest may not give space back\n"
+			      "  ,queues=N       rings the guest may use, up to 16 (default: one a worker)\n"
 			      "  ,sector=N       512 or 4096: the sector size the guest is told\n"
 			      "  ,engine=NAME    of a file: uring (default), aio or sync\n";
 
@@ -87,6 +88,7 @@ static int parse_option(
 	const char *key, const char *value, struct disk_spec *spec, char *why, size_t size)
 {
 	uint32_t number;
+	uint64_t queues;
 	int on;
 
 	if (!strcmp(key, "vdev")) {
@@ -99,6 +101,13 @@ static int parse_option(
 		if (strcmp(value, "uring") && strcmp(value, "aio") && strcmp(value, "sync"))
 			return say(why, size, "engine is uring, aio or sync, not '%s'", value);
 		snprintf(spec->engine, sizeof(spec->engine), "%s", value);
+		return 0;
+	}
+	if (!strcmp(key, "queues")) {
+		if (tool_number(value, 1, DISK_QUEUES_MAX, &queues))
+			return say(why, size, "queues is a number from 1 to %u, not '%s'", DISK_QUEUES_MAX,
+				value);
+		spec->queues = (unsigned)queues;
 		return 0;
 	}
 	if (!strcmp(key, "sector")) {
@@ -119,8 +128,8 @@ static int parse_option(
 		return 0;
 	}
 	return say(why, size,
-		"unknown key '%s': vdev, readonly, direct, discard, sector, engine are "
-		"known",
+		"unknown key '%s': vdev, readonly, direct, discard, queues, sector, "
+		"engine are known",
 		key);
 }
 

@@ -37,6 +37,8 @@ extern const char *tool_verb;
 
 /* ---- disks (spec.c) ---- */
 
+#define DISK_QUEUES_MAX 16u /* the backend's bound */
+
 enum disk_type { DISK_FILE, DISK_MEM, DISK_NULL, DISK_NBD };
 
 struct disk_spec {
@@ -45,6 +47,7 @@ struct disk_spec {
 	uint64_t bytes;  /* for the others */
 	char vdev[16];   /* "" until one is chosen */
 	char engine[16]; /* "" for the backend's default */
+	unsigned queues; /* 0: the backend's default */
 	unsigned sector; /* bytes; 0: what the image needs */
 	int readonly, direct, no_discard;
 };

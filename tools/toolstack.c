@@ -102,6 +102,8 @@ static void write_disk(struct device *d, const struct disk_spec *spec)
 		put(d, d->back, "direct", "1");
 	if (spec->no_discard)
 		put(d, d->back, "discard-enable", "0");
+	if (spec->queues)
+		put(d, d->back, "queues", "%u", spec->queues);
 	if (spec->sector)
 		put(d, d->back, "sector", "%u", spec->sector);
 	if (*spec->engine)

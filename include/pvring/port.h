@@ -67,8 +67,8 @@ uint64_t pvr_port_gfn(const void *address);
 /*
  * A hypercall with Xen's number (__HYPERVISOR_*) and up to three arguments, those unused being 0.
  * Returns what the hypervisor returned: 0 or more, or a negative Xen errno (Xen's public errno.h, equal to
- * Linux's where the library looks at them). The library uses event_channel_op, sched_op and
- * grant_table_op(query_size). SCHEDOP_poll and SCHEDOP_block sleep, the others do not. Any context but
+ * Linux's where the library looks at them). The library uses event_channel_op and
+ * sched_op. SCHEDOP_poll and SCHEDOP_block sleep, the others do not. Any context but
  * for those two.
  */
 long pvr_port_hypercall(unsigned op, unsigned long a1, unsigned long a2, unsigned long a3);
