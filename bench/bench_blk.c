@@ -33,6 +33,7 @@ struct options {
 	uint64_t ms, rounds, think_us, image;
 	const char *file;
 	int write, sequential, json;
+	struct pvr_blkfront_options disk;
 };
 
 static const struct argp_option keys[] = {
@@ -77,6 +78,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->disk;
+		return 0;
 	case 's':
 		if (parse_list(arg, o->sizes, &o->sizes_count, one_size))
 			argp_failure(state, EX_USAGE, 0, "--size takes up to %u sizes, multiples of 512 bytes up to 1M",
@@ -289,7 +293,7 @@ static int run_guest(struct bench *b)
 
 	if (rc)
 		return rc;
-	rc = guest_disk_open(NULL, &b->disk, b->vdev);
+	rc = guest_disk_open(NULL, &b->o->disk, &b->disk, b->vdev);
 	if (!rc) {
 		b->span = pvr_blkfront_info(b->disk)->sectors * 512;
 		b->rows = b->o->json ? json_array() : NULL;
@@ -349,13 +353,14 @@ static int run_own_system(struct bench *b)
 
 int bench_blk(int argc, char **argv)
 {
+	static const struct argp_child children[] = {{&guest_disk_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {keys, parse, NULL,
 		"Block I/O through blkfront, ring and blkback, beside the same on the same file "
 		"without them. Under "
 		"'pvring run' it uses the domain's disk; else it makes a system and an image of "
 		"its own, on /dev/shm "
 		"where there is one.",
-		NULL, NULL, NULL};
+		children, NULL, NULL};
 	struct options o = {.sizes = {4096},
 		.sizes_count = 1,
 		.depths = {1, 32},

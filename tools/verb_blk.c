@@ -28,6 +28,7 @@ struct blk {
 	const char *verb, *vdev, *operand[2];
 	uint64_t offset, length, seed;
 	int json, quiet;
+	struct pvr_blkfront_options options;
 
 	struct pvr_blkfront *disk;
 	const struct pvr_blkfront_info *info;
@@ -52,6 +53,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct blk *b = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &b->options;
+		return 0;
 	case 'v':
 		b->vdev = arg;
 		return 0;
@@ -297,32 +301,47 @@ static int blk_verify(struct blk *b)
 	return 0;
 }
 
+static void info_json(const struct blk *b)
+{
+	const struct pvr_blkfront_info *i = b->info;
+	json_t *o = json_pack("{s:s, s:I, s:i, s:i, s:b, s:b, s:i, s:i, s:i, s:i}", "vdev", b->name,
+		"bytes", (json_int_t)(i->sectors * 512), "sector_size", (int)i->sector_size,
+		"physical_sector_size", (int)i->physical_sector_size, "readonly", (int)i->readonly,
+		"flush", (int)i->flush, "ring_entries", (int)i->entries, "ring_order",
+		(int)i->ring_order, "max_segments", (int)i->max_segments, "queues", (int)i->queues);
+	json_t *more = json_pack("{s:b, s:b, s:b, s:b, s:I, s:I}", "barrier", (int)i->barrier,
+		"discard", (int)i->discard, "secure_discard", (int)i->secure, "persistent",
+		(int)i->persistent, "discard_granularity", (json_int_t)i->discard_granularity,
+		"discard_alignment", (json_int_t)i->discard_alignment);
+
+	json_object_update(o, more);
+	json_decref(more);
+	json_dumpf(o, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(o);
+}
+
 static int blk_info(struct blk *b)
 {
 	const struct pvr_blkfront_info *i = b->info;
 	char text[16];
 
 	if (b->json) {
-		json_t *o = json_pack("{s:s, s:I, s:i, s:i, s:b, s:b, s:i, s:i, s:i, s:i}", "vdev",
-			b->name, "bytes", (json_int_t)(i->sectors * 512), "sector_size",
-			(int)i->sector_size, "physical_sector_size", (int)i->physical_sector_size,
-			"readonly", (int)i->readonly, "flush", (int)i->flush, "ring_entries",
-			(int)i->entries, "ring_order", (int)i->ring_order, "max_segments",
-			(int)i->max_segments, "queues", (int)i->queues);
-
-		json_dumpf(o, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(o);
+		info_json(b);
 		return 0;
 	}
 	printf("%s: %s, %" PRIu64 " sectors of 512 bytes, %s\n", b->name,
 		tool_size_text(i->sectors * 512, text), i->sectors,
 		i->readonly ? "read-only" : "read-write");
-	printf("  sector size %u, physical %u, flush %s\n", i->sector_size, i->physical_sector_size,
-		i->flush ? "yes" : "no");
-	printf("  %u queue%s, ring of %u page%s, %u requests of up to %u segments\n", i->queues,
+	printf("  sector size %u, physical %u, flush %s, barrier %s, discard %s\n", i->sector_size,
+		i->physical_sector_size, i->flush ? "yes" : "no", i->barrier ? "yes" : "no",
+		!i->discard ? "no"
+		: i->secure ? "yes, secure too"
+			    : "yes");
+	printf("  %u queue%s, ring of %u page%s, %u requests of up to %u segments, %s\n", i->queues,
 		i->queues == 1 ? "" : "s", 1u << i->ring_order, i->ring_order ? "s" : "",
-		i->entries, i->max_segments);
+		i->entries, i->max_segments,
+		i->persistent ? "persistent grants" : "a grant a request");
 	return 0;
 }
 
@@ -388,6 +407,7 @@ static int choose_disk(struct blk *b)
 
 int verb_blk(int argc, char **argv)
 {
+	static const struct argp_child children[] = {{&guest_disk_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {keys, parse, "info|read|write|copy FROM TO|verify",
 		"A guest program, for use under 'pvring run --disk SPEC -- ...'.\v"
 		"  info    what was negotiated with the backend\n"
@@ -397,7 +417,7 @@ int verb_blk(int argc, char **argv)
 		"out.img'\n"
 		"  verify  write a pattern, flush, read it back and compare: destroys what is on "
 		"the disk",
-		NULL, NULL, NULL};
+		children, NULL, NULL};
 	struct blk b = {.seed = 1};
 	const struct blk_verb *verb;
 	int rc;
@@ -414,7 +434,7 @@ int verb_blk(int argc, char **argv)
 		rc = guest_attach();
 	if (rc)
 		return rc;
-	rc = guest_disk_open(b.vdev, &b.disk, b.name);
+	rc = guest_disk_open(b.vdev, &b.options, &b.disk, b.name);
 	if (!rc) {
 		b.info = pvr_blkfront_info(b.disk);
 		b.chunk = pvr_port_pages_alloc(CHUNK_PAGES);

@@ -16,11 +16,21 @@
  *
  * What a backend does wrong (an index too far, an id not in flight, an answer to another operation, a page
  * it keeps mapped after the answer) puts the disk into the error state: logged once, every request in
- * flight ends with -EIO, later ones with -ENODEV. A backend that closes or vanishes ends them with -ENODEV.
+ * flight ends with -EIO, later ones with -ENODEV. A backend that closes for good, or whose directory is
+ * gone, ends them with -ENODEV.
+ *
+ * A backend that is to come back is waited for: another one in InitWait, one Closing or Closed while its
+ * `online` node is 1, or one whose end of the event channel is gone. The disk then offers new rings, and
+ * what was not answered is issued again, in the order it was submitted: a request may be executed more than
+ * once, and one that was answered is never undone. Should the new backend take fewer segments, larger
+ * requests go to it in parts; what lies beyond its end or cannot be done by it ends with -EIO. One that
+ * takes fewer queues, or none that comes in time, ends everything with -ENODEV. While there is no backend
+ * the disk takes requests, as many as the ring has slots.
  *
  * A page that the backend still has mapped when its request must end is lost: the request ends with -EBUSY.
  * Its pages must then be neither used again nor given back to the port, since the backend can read or
- * write them for as long as it likes. A disk in error waits up to a second for the backend to let go.
+ * write them for as long as it likes. A disk in error waits up to a second for the backend to let go. Data
+ * that goes through pages of the disk's own (persistent, untrusting) cannot be lost in this way.
  *
  * Freestanding. Thread context.
  */
@@ -48,7 +58,10 @@ struct pvr_blkfront_options {
 		reconnect_ns; /* how long requests wait for a backend that vanished; 0: 60 s; UINT64_MAX: ever */
 };
 
-/* What was negotiated; renewed when the disk reconnects, sectors also when it is resized. */
+/*
+ * What was negotiated. Renewed by poll and serve: when the disk reconnects, but for the number of queues;
+ * sectors also when it is resized.
+ */
 struct pvr_blkfront_info {
 	uint64_t sectors;              /* of 512 bytes */
 	uint32_t sector_size;          /* bytes; alignment of every request */
@@ -94,7 +107,7 @@ struct pvr_blk_segment {
 struct pvr_blk_request {
 	/*
 	 * BLKIF_OP_READ, BLKIF_OP_WRITE; BLKIF_OP_WRITE_BARRIER and BLKIF_OP_FLUSH_DISKCACHE, with segments
-	 * (durable when it ends) or without; BLKIF_OP_DISCARD, with discard_sectors and without segments.
+	 * (durable when it ends; more than 11 segments go in parts) or without; BLKIF_OP_DISCARD, with discard_sectors and without segments.
 	 */
 	uint8_t op;
 	uint8_t secure; /* of a discard: nothing may be recoverable */
