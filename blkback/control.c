@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cpus.h"
 #include "device.h"
 
 #define WORKERS_MAX  64u
@@ -116,7 +117,7 @@ static void scan_all(struct pvr_blkback_control *control)
 static int interesting(const char *name)
 {
 	return !*name || !strcmp(name, "state") || !strcmp(name, "online") ||
-	       !strcmp(name, "frontend");
+	       !strcmp(name, "frontend") || !strcmp(name, "resize");
 }
 
 static void backend_event(struct pvr_blkback_control *control, const char *path)
@@ -276,17 +277,22 @@ static unsigned default_workers(void)
 	return count < WORKERS_AUTO ? count : WORKERS_AUTO;
 }
 
-static int start_workers(struct pvr_blkback_control *control, unsigned count)
+static int start_workers(struct pvr_blkback_control *control, const struct pvr_blkback_config *config)
 {
 	struct pvr_blkback_home *home = &control->home;
+	unsigned cpus[WORKERS_MAX], count = config->workers;
+	int pinned = config->cpus ? pvr_blkback_cpus_parse(config->cpus, cpus, WORKERS_MAX) : 0;
 
+	if (pinned < 0)
+		return pinned;
 	if (count == 0)
-		count = default_workers();
+		count = pinned ? (unsigned)pinned : default_workers();
 	if (count > WORKERS_MAX)
 		count = WORKERS_MAX;
 	for (unsigned i = 0; i < count; i++) {
+		int cpu = pinned ? (int)cpus[i % (unsigned)pinned] : -1;
 		int result = pvr_blkback_worker_start(
-			home->dir, control->wake_fd, i > 0, &control->workers[i]);
+			home->dir, control->wake_fd, i > 0, cpu, &control->workers[i]);
 
 		if (result)
 			return result;
@@ -309,7 +315,7 @@ int pvr_blkback_control_create(
 	new->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	result = new->wake_fd < 0 ? -errno : pvr_host_open(config->dir, &new->home.host);
 	if (!result)
-		result = start_workers(new, config->workers);
+		result = start_workers(new, config);
 	if (!result)
 		result = pvr_host_store_watch(new->home.host, PVR_BLKBACK_ROOT, "b");
 	if (result) {

@@ -13,6 +13,7 @@
 
 #include <pvring/xenbus.h>
 
+#include "configure.h"
 #include "features.h"
 
 #define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
@@ -23,7 +24,7 @@ enum outcome { WAIT, AGAIN, FORGET };
 /* What the nodes say now. */
 struct view {
 	enum xenbus_state own, front;
-	int online;
+	int online, resize;
 };
 
 struct pvr_blkback_device *pvr_blkback_device_create(
@@ -231,33 +232,12 @@ static int look(struct pvr_blkback_device *device, struct view *view)
 	if (pvr_blkback_node_number(host, device->path, "online", 1, &online))
 		online = 1;
 	view->online = (int)online;
+	result = pvr_blkback_node_text(host, device->path, "resize", text, sizeof(text));
+	view->resize = result >= 0 || result == -E2BIG;
 	return 0;
 }
 
 /* ---- the handshake ---- */
-
-static const char *read_optional(
-	struct pvr_blkback_device *device, const char *name, char *value, size_t size)
-{
-	int length = pvr_blkback_node_text(device->home->host, device->path, name, value, size);
-
-	return length < 0 ? NULL : value;
-}
-
-static int open_disk(struct pvr_blkback_device *device, char error[PVR_BLKBACK_LINE])
-{
-	char type[16], params[1024], mode[8], direct[8], engine[16], sector[8];
-	struct pvr_blkback_spec spec = {
-		.type = read_optional(device, "type", type, sizeof(type)),
-		.params = read_optional(device, "params", params, sizeof(params)),
-		.mode = read_optional(device, "mode", mode, sizeof(mode)),
-		.direct = read_optional(device, "direct", direct, sizeof(direct)),
-		.engine = read_optional(device, "engine", engine, sizeof(engine)),
-		.sector = read_optional(device, "sector", sector, sizeof(sector)),
-	};
-
-	return pvr_blkback_disk_open(&spec, &device->disk, error);
-}
 
 /* It cannot be served as the toolstack described it; only the toolstack can change that, by making
  * it anew. */
@@ -278,17 +258,6 @@ static enum outcome refuse(struct pvr_blkback_device *device, const char *error)
 	return WAIT;
 }
 
-/* As many rings as there are workers, unless the toolstack says otherwise. */
-static int read_queues(struct pvr_blkback_device *device)
-{
-	uint32_t queues = device->home->worker_count;
-	int result = pvr_blkback_node_number(
-		device->home->host, device->path, "queues", PVR_BLKBACK_QUEUES_MAX, &queues);
-
-	device->queues = queues < PVR_BLKBACK_QUEUES_MAX ? queues : PVR_BLKBACK_QUEUES_MAX;
-	return (result && result != -ENOENT) || queues == 0 ? -EINVAL : 0;
-}
-
 static enum outcome prepare(struct pvr_blkback_device *device)
 {
 	struct pvr_blkback_node nodes[] = {
@@ -301,10 +270,8 @@ static enum outcome prepare(struct pvr_blkback_device *device)
 
 	if (!device->frontend[0] && find_frontend(device))
 		return refuse(device, "frontend or frontend-id: missing, or not that domain's own");
-	if (!device->disk && open_disk(device, error))
+	if (pvr_blkback_device_configure(device, error))
 		return refuse(device, error);
-	if (read_queues(device))
-		return refuse(device, "queues: not a number from 1 to 16");
 	if (!device->stats)
 		device->stats =
 			pvr_blkback_stats_open(device->home->dir, device->domid, device->devid);
@@ -321,8 +288,10 @@ static int lend_ring(
 	struct pvr_blkback_device *device, unsigned i, const struct pvr_blkback_offer *offer)
 {
 	struct pvr_blkback_home *home = device->home;
+	struct pvr_blkback_limits *limits = &device->limits;
+	int limited = limits->requests.per_second || limits->bytes.per_second;
 	struct pvr_blkback_ring *ring =
-		pvr_blkback_ring_create(offer, device->disk, device->stats);
+		pvr_blkback_ring_create(offer, device->disk, device->stats, limited ? limits : NULL);
 	struct pvr_blkback_worker *worker;
 
 	if (!ring)
@@ -359,6 +328,35 @@ static enum outcome announce(struct pvr_blkback_device *device)
 	unsigned count = pvr_blkback_features(device->disk, nodes);
 
 	return publish(device, nodes, count, XenbusStateConnected);
+}
+
+/* ---- resizing ---- */
+
+/*
+ * The toolstack has written node `resize`: the image may have grown or shrunk. The rings learn it
+ * before the frontend does, which looks again when it sees our state written anew. Only the control
+ * thread looks at facts.sectors; a ring has its own.
+ */
+static enum outcome resize(struct pvr_blkback_device *device)
+{
+	uint64_t sectors = pvr_blkback_disk_measure(device->disk);
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/resize", device->path);
+	if (pvr_host_store_rm(device->home->host, 0, path))
+		return WAIT;
+	if (!sectors) {
+		complain(device, "resize: the image has no size now");
+		return WAIT;
+	}
+	if (sectors == device->disk->facts.sectors)
+		return WAIT;
+	device->disk->facts.sectors = sectors;
+	for (unsigned i = 0; i < PVR_BLKBACK_QUEUES_MAX; i++)
+		if (device->lent[i].ring)
+			atomic_store_explicit(&device->lent[i].ring->sectors, sectors,
+				memory_order_relaxed);
+	return announce(device);
 }
 
 /* ---- a step ---- */
@@ -469,6 +467,8 @@ static enum outcome step(struct pvr_blkback_device *device, int *error)
 		return WAIT;
 	if (has_rings(device) && device->self == XenbusStateInitWait)
 		return rings_live(device) ? announce(device) : WAIT;
+	if (view.resize && device->self == XenbusStateConnected && device->disk)
+		return resize(device);
 	return act(device, &view);
 }
 

@@ -41,6 +41,7 @@ struct pvr_blkback_device {
 	unsigned errors;        /* lines logged */
 	struct pvr_blkback_disk *disk;
 	struct pvr_blkback_stats *stats;
+	struct pvr_blkback_limits limits;
 	unsigned queues; /* how many rings it may have */
 	struct {
 		struct pvr_blkback_ring *ring;

@@ -35,7 +35,8 @@ static uint32_t ring_entries(const struct pvr_blkback_offer *offer)
 }
 
 struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer *offer,
-	const struct pvr_blkback_disk *disk, struct pvr_blkback_stats *stats)
+	const struct pvr_blkback_disk *disk, struct pvr_blkback_stats *stats,
+	struct pvr_blkback_limits *limits)
 {
 	struct pvr_blkback_ring *ring = calloc(1, sizeof(*ring));
 	uint32_t entries = ring_entries(offer);
@@ -55,6 +56,9 @@ struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer 
 	ring->offer = *offer;
 	ring->disk = disk;
 	ring->stats = stats;
+	ring->limits = limits;
+	ring->facts = disk->facts;
+	atomic_store_explicit(&ring->sectors, disk->facts.sectors, memory_order_relaxed);
 	return ring;
 }
 

@@ -13,6 +13,7 @@
 
 #include "disk.h"
 #include "engine.h"
+#include "limit.h"
 #include "offer.h"
 #include "pages.h"
 #include "request.h"
@@ -61,6 +62,8 @@ struct pvr_blkback_ring {
 	struct pvr_blkback_offer offer;
 	const struct pvr_blkback_disk *disk;
 	struct pvr_blkback_stats *stats; /* of the device, and of all its rings */
+	struct pvr_blkback_limits *limits; /* of the device; NULL: none */
+	_Atomic uint64_t sectors; /* of the disk, which may grow and shrink: the control thread's */
 
 	/* From here on the worker's. */
 	struct pvr_blkback_stats counts; /* what is not in `stats` yet */
@@ -69,6 +72,8 @@ struct pvr_blkback_ring {
 	struct pvr_host_area area;
 	evtchn_port_t port; /* ours */
 	unsigned inflight;  /* taken and not answered */
+	uint64_t wait_until; /* when a limit lets more through; 0: nothing waits for that */
+	struct pvr_blkback_facts facts; /* as of this batch */
 	struct pvr_blkback_job *jobs, *free;
 	struct pvr_blkback_grants *grants; /* that persist; NULL: the frontend does not do that */
 	struct pvr_blkback_job *barrier; /* taken: nothing more is until it is answered */
@@ -84,9 +89,10 @@ struct pvr_blkback_turn {
 	struct pvr_blkback_pages pages;
 };
 
-/* By the control thread. NULL: no memory. Disk and stats must outlive it. */
+/* By the control thread. NULL: no memory. Disk, stats and limits (or NULL) must outlive it. */
 struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer *offer,
-	const struct pvr_blkback_disk *disk, struct pvr_blkback_stats *stats);
+	const struct pvr_blkback_disk *disk, struct pvr_blkback_stats *stats,
+	struct pvr_blkback_limits *limits);
 /* FAILED, GONE, or never given to a worker. */
 void pvr_blkback_ring_destroy(struct pvr_blkback_ring *ring);
 

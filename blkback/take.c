@@ -105,7 +105,7 @@ static enum pvr_blkback_verdict read_list(struct pvr_blkback_job *job)
 		return PVR_BLKBACK_BAD_INDIRECT;
 	pvr_copy_once(list, job->list.map.address, LIST_BYTES(job->request.segments));
 	return pvr_blkback_request_segments(
-		list, &job->ring->disk->facts, &job->request, job->large->segment);
+		list, &job->ring->facts, &job->request, job->large->segment);
 }
 
 /* Reads the lists of all indirect requests; those that are wrong leave the batch. */
@@ -143,7 +143,7 @@ static int take_slot(
 
 	pvr_blkback_ring_copy_slot(ring, &slot);
 	verdict = pvr_blkback_request_parse(
-		&slot, ring->offer.abi, &ring->disk->facts, &job->request);
+		&slot, ring->offer.abi, &ring->facts, &job->request);
 	if (verdict != PVR_BLKBACK_GOOD) {
 		refuse(turn, job, pvr_blkback_verdict_status(verdict));
 		return 0;
@@ -155,9 +155,21 @@ static int take_slot(
 	return 1;
 }
 
+/* 1 when a limit lets nothing more through for now; wait_until says for how long. */
+static int limited(struct pvr_blkback_ring *ring, uint64_t now)
+{
+	uint64_t wait = ring->limits ? pvr_blkback_limits_wait(ring->limits, now) : 0;
+
+	if (!wait)
+		return 0;
+	ring->wait_until = now + wait;
+	pvr_blkback_count(&ring->counts.limited, 1);
+	return 1;
+}
+
 /*
  * Takes until one of these: `pending` are taken, the next might not find room for its pages, a
- * barrier was taken. How many were taken; those that are good stand in the batch.
+ * barrier was taken, a limit is reached. How many were taken; those that are good stand in the batch.
  */
 static unsigned take_slots(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn,
 	unsigned pending, struct batch *batch)
@@ -166,11 +178,13 @@ static unsigned take_slots(struct pvr_blkback_ring *ring, struct pvr_blkback_tur
 
 	batch->count = 0;
 	while (taken < pending && pages + PVR_BLKBACK_SEGMENTS_MAX <= PVR_BLKBACK_BATCH_PAGES &&
-		!ring->barrier) {
+		!ring->barrier && !limited(ring, batch->now)) {
 		struct pvr_blkback_job *job = job_get(ring);
 
 		taken++;
 		job->taken_ns = batch->now;
+		if (ring->limits)
+			pvr_blkback_limits_charge(ring->limits, batch->now, 1, 0);
 		if (!take_slot(ring, turn, job))
 			continue;
 		batch->job[batch->count++] = job;
@@ -192,6 +206,9 @@ static void map_batch(
 		int readonly = job->request.op != PVR_BLKBACK_READ;
 
 		count_request(&ring->counts, &job->request);
+		if (ring->limits && job->request.segments)
+			pvr_blkback_limits_charge(
+				ring->limits, batch->now, 0, job->request.bytes);
 		job->pages = job->request.segments;
 		for (unsigned page = 0; page < job->pages; page++)
 			pvr_blkback_page_ask(&turn->pages, &job->page[page], ring->grants,
@@ -295,6 +312,8 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 	if (pending > (int)PVR_BLKBACK_BATCH)
 		pending = (int)PVR_BLKBACK_BATCH;
 	batch.now = pvr_blkback_now_ns();
+	ring->wait_until = 0;
+	ring->facts.sectors = atomic_load_explicit(&ring->sectors, memory_order_relaxed);
 	if (ring->grants)
 		pvr_blkback_grants_prune(ring->grants, turn->host, batch.now);
 	taken = take_slots(ring, turn, (unsigned)pending, &batch);

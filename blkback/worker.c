@@ -40,7 +40,7 @@
 struct pvr_blkback_worker {
 	pthread_t thread;
 	const char *dir;
-	int wake_fd, quiet;
+	int wake_fd, quiet, cpu, may_spin;
 	sem_t started;
 	int start_error;
 
@@ -53,7 +53,6 @@ struct pvr_blkback_worker {
 	/* From here on the thread's own. */
 	struct pvr_blkback_turn turn;
 	struct pvr_blkback_ring *rings;
-	int may_spin;
 	uint64_t spin_ns, slept_ns; /* slept_ns: 0 once it has been judged */
 	unsigned empty_wakes;
 };
@@ -177,7 +176,8 @@ static void obey(struct pvr_blkback_worker *worker)
 /* Whether requests are to be taken from a ring now. */
 static int serving(const struct pvr_blkback_ring *ring)
 {
-	return state_of(ring) == PVR_BLKBACK_LIVE && !leaving(ring) && !ring->barrier;
+	return state_of(ring) == PVR_BLKBACK_LIVE && !leaving(ring) && !ring->barrier &&
+	       !ring->wait_until;
 }
 
 static unsigned turn(struct pvr_blkback_worker *worker)
@@ -185,7 +185,11 @@ static unsigned turn(struct pvr_blkback_worker *worker)
 	unsigned work = 0;
 
 	for (struct pvr_blkback_ring *ring = worker->rings; ring; ring = ring->next) {
-		int taken = serving(ring) ? pvr_blkback_ring_take(ring, &worker->turn) : 0;
+		int taken;
+
+		if (ring->wait_until && now_ns() >= ring->wait_until)
+			ring->wait_until = 0;
+		taken = serving(ring) ? pvr_blkback_ring_take(ring, &worker->turn) : 0;
 
 		/* A barrier that was taken is done even where nothing more is. */
 		work += (unsigned)pvr_blkback_ring_barrier(ring, &worker->turn);
@@ -287,19 +291,29 @@ static void adapt_spin(struct pvr_blkback_worker *worker, unsigned work)
 		worker->spin_ns = twice < SPIN_MAX_NS ? twice : SPIN_MAX_NS;
 }
 
-/* How long a sleep may be for all that no event ends: grants that persist are looked at when they
- * may have been unused for long enough. UINT64_MAX: no limit. */
+/*
+ * How long a sleep may be for all that no event ends: requests that a limit keeps waiting, and
+ * grants that persist, which are looked at when they may have been unused for long enough.
+ * UINT64_MAX: no limit.
+ */
 static uint64_t longest(struct pvr_blkback_worker *worker, uint64_t now)
 {
-	uint64_t limit = UINT64_MAX;
+	uint64_t end = UINT64_MAX;
 
 	for (struct pvr_blkback_ring *ring = worker->rings; ring; ring = ring->next) {
-		if (!ring->grants || ring->grants->count == 0)
-			continue;
-		pvr_blkback_grants_prune(ring->grants, worker->turn.host, now);
-		limit = PVR_BLKBACK_GRANTS_IDLE_NS;
+		uint64_t due = ring->wait_until ? ring->wait_until : UINT64_MAX;
+
+		if (ring->grants && ring->grants->count) {
+			pvr_blkback_grants_prune(ring->grants, worker->turn.host, now);
+			if (due > now + PVR_BLKBACK_GRANTS_IDLE_NS)
+				due = now + PVR_BLKBACK_GRANTS_IDLE_NS;
+		}
+		if (due < end)
+			end = due;
 	}
-	return limit;
+	if (end == UINT64_MAX)
+		return end;
+	return end > now ? end - now : 0;
 }
 
 static void sleep_on(struct pvr_blkback_worker *worker)
@@ -358,13 +372,11 @@ static void close_all(struct pvr_blkback_worker *worker)
 /* io_uring wants to be made by the thread that uses it, and so may a host handle. */
 static int open_all(struct pvr_blkback_worker *worker)
 {
-	cpu_set_t cpus;
 	int result = pvr_host_open(worker->dir, &worker->turn.host);
 
 	if (result)
 		return result;
 	worker->turn.done_end = &worker->turn.done;
-	worker->may_spin = !sched_getaffinity(0, sizeof(cpus), &cpus) && CPU_COUNT(&cpus) > 1;
 	return open_engines(worker);
 }
 
@@ -411,6 +423,13 @@ static int spawn(struct pvr_blkback_worker *worker)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	if (worker->cpu >= 0) {
+		cpu_set_t cpus;
+
+		CPU_ZERO(&cpus);
+		CPU_SET((unsigned)worker->cpu, &cpus);
+		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	}
 	result = pthread_create(&worker->thread, &attr, thread_main, worker);
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -426,9 +445,10 @@ static void worker_free(struct pvr_blkback_worker *worker)
 }
 
 int pvr_blkback_worker_start(
-	const char *dir, int wake_fd, int quiet, struct pvr_blkback_worker **worker)
+	const char *dir, int wake_fd, int quiet, int cpu, struct pvr_blkback_worker **worker)
 {
 	struct pvr_blkback_worker *new = calloc(1, sizeof(*new));
+	cpu_set_t cpus;
 	int result;
 
 	if (!new)
@@ -442,6 +462,9 @@ int pvr_blkback_worker_start(
 	new->dir = dir;
 	new->wake_fd = wake_fd;
 	new->quiet = quiet;
+	new->cpu = cpu;
+	/* Of the process, not of a worker: the frontends run on the other ones. */
+	new->may_spin = !sched_getaffinity(0, sizeof(cpus), &cpus) && CPU_COUNT(&cpus) > 1;
 	pthread_mutex_init(&new->lock, NULL);
 	sem_init(&new->started, 0, 0);
 	result = spawn(new);

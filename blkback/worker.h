@@ -14,11 +14,12 @@ struct pvr_blkback_worker;
 
 /*
  * Start a thread on the hypervisor at `dir`. `wake_fd`, an eventfd, is written whenever the state
- * of one of its rings has changed. `quiet`: do not say again that io_uring is refused. 0 or a
+ * of one of its rings has changed. `quiet`: do not say again that io_uring is refused. `cpu`: where it
+ * runs, -1: anywhere. 0 or a
  * negative errno.
  */
 int pvr_blkback_worker_start(
-	const char *dir, int wake_fd, int quiet, struct pvr_blkback_worker **worker);
+	const char *dir, int wake_fd, int quiet, int cpu, struct pvr_blkback_worker **worker);
 /* It has no rings any more. */
 void pvr_blkback_worker_stop(struct pvr_blkback_worker *worker);
 

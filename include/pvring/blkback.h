@@ -22,7 +22,8 @@
 
 struct pvr_blkback_config {
 	const char *dir;  /* of the hypervisor's sockets */
-	unsigned workers; /* threads; 0: one a CPU, at most 4 */
+	unsigned workers; /* threads; 0: one of each of cpus, or one a CPU and at most 4 */
+	const char *cpus; /* where they run, in turn: "0-3,6"; NULL: anywhere. -EINVAL when it is no such list */
 	int ready_fd;     /* one byte is written when backend/vbd is watched; -1: none */
 	int parent_dies;  /* end when the parent process ends */
 	int quiet;        /* what hotplug-error says is not repeated on stderr: the toolstack reads it */

@@ -98,6 +98,14 @@ static inline int node_is(const char *path, const char *expect)
 	return !strcmp(value, expect);
 }
 
+/* The same within five seconds. */
+static inline int node_becomes(const char *path, const char *expect)
+{
+	for (unsigned i = 0; i < 5000 && !node_is(path, expect); i++)
+		pause_ms(1);
+	return node_is(path, expect);
+}
+
 /* What the toolstack writes for a new device, its state last. */
 static inline void attach(const char *type, const char *params, const char *frontend)
 {

@@ -18,6 +18,7 @@ static struct pvr_blkback_turn *turn;
 static struct pvr_blkback_ring *ring;
 static struct pvr_blkback_disk *disk;
 static struct pvr_blkback_stats *stats;
+static struct pvr_blkback_limits *limits; /* of the next ring */
 static int persistent; /* what the next ring's frontend says */
 
 static inline void open_backend(struct pvr_blkback_spec spec)
@@ -46,7 +47,7 @@ static inline int connect_ring(enum pvr_blkback_abi abi)
 		.persistent = persistent,
 	};
 
-	ring = pvr_blkback_ring_create(&offer, disk, stats);
+	ring = pvr_blkback_ring_create(&offer, disk, stats, limits);
 	CU_ASSERT_FATAL(ring != NULL);
 	return pvr_blkback_ring_connect(ring, turn->host);
 }

@@ -61,6 +61,71 @@ static void completions_wake_a_sleeping_worker(void)
 	unlink(path);
 }
 
+/* The image grows and shrinks under a connected frontend. */
+static void resize_while_running(void)
+{
+	char path[] = "/var/tmp/pvring-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	CU_ASSERT_FATAL(fd >= 0 && ftruncate(fd, 1048576) == 0);
+	start();
+	attach("file", path, FRONT);
+	connect_front();
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_READ, 2048, 0, 1), BLKIF_RSP_ERROR);
+	CU_ASSERT(ftruncate(fd, 2097152) == 0);
+	mock_store_write(BACK "/resize", "1");
+	CU_ASSERT(node_becomes(BACK "/sectors", "4096"));
+	CU_ASSERT_EQUAL(state_of(BACK "/state"), XenbusStateConnected);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_WRITE, 4088, 0, 1), BLKIF_RSP_OKAY);
+	CU_ASSERT(ftruncate(fd, 524288) == 0);
+	mock_store_write(BACK "/resize", "1");
+	CU_ASSERT(node_becomes(BACK "/sectors", "1024"));
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_WRITE, 1024, 0, 1), BLKIF_RSP_ERROR);
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_WRITE, 1016, 0, 1), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(lseek(fd, 0, SEEK_END), 524288);
+	CU_ASSERT(ftruncate(fd, 0) == 0); /* nothing left: it stays as it was */
+	mock_store_write(BACK "/resize", "1");
+	pause_ms(50);
+	CU_ASSERT(node_is(BACK "/sectors", "1024"));
+	CU_ASSERT_EQUAL(ask(BLKIF_OP_READ, 0, 0, 1), BLKIF_RSP_ERROR);
+	stop();
+	close(fd);
+	unlink(path);
+}
+
+static void bad_limits_are_told_to_the_operator(void)
+{
+	start();
+	mock_store_write(BACK "/iops", "many");
+	attach_mem();
+	CU_ASSERT(becomes(XenbusStateClosed));
+	CU_ASSERT(node_is(BACK "/hotplug-status", "error"));
+	mock_store_write(BACK "/iops", "100000");
+	attach_mem();
+	connect_front();
+	write_and_read();
+	stop();
+}
+
+/* Requests that a limit keeps waiting are done in the end, and a device that has some closes. */
+static void limited_device(void)
+{
+	start();
+	mock_store_write(BACK "/iops", "200");
+	attach_mem();
+	connect_front();
+	for (unsigned i = 0; i < 8; i++)
+		write_and_read();
+	for (unsigned i = 0; i < 20; i++)
+		front_put(&front, front_request(&front, BLKIF_OP_READ, i, i, 0, 1));
+	pvr_ring_publish(&front.ring);
+	mock_port_send(front.port);
+	mock_store_write(FRONT "/state", "5");
+	CU_ASSERT(becomes(XenbusStateClosed));
+	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+	stop();
+}
+
 /* What a disk says of discards depends on what it can. */
 static void discard_nodes(void)
 {
@@ -412,7 +477,8 @@ static void xsa_332_event_flood(void)
 }
 
 PVR_SUITE(blkback_device, CASE(connect_use_close), CASE(completions_wake_a_sleeping_worker),
-	CASE(facts_wait_for_connected), CASE(discard_nodes), CASE(frontend_comes_back),
+	CASE(facts_wait_for_connected), CASE(discard_nodes), CASE(resize_while_running),
+	CASE(bad_limits_are_told_to_the_operator), CASE(limited_device), CASE(frontend_comes_back),
 	CASE(frontend_restarts_without_closing), CASE(offline_stays_closed),
 	CASE(vanished_device_is_not_made_again), CASE(nodes_are_not_published_into_nothing),
 	CASE(old_ring_of_a_dead_backend_is_not_used), CASE(bad_disk_is_told_to_the_operator),

@@ -313,13 +313,13 @@ static int16_t ask_discard(uint8_t flag, uint64_t sector, uint64_t sectors)
 static void discard_in_parts(void)
 {
 	set_up_on((struct pvr_blkback_spec){.type = "null", .params = "8589934592"});
-	disk->facts.discard = 1;
-	disk->facts.discard_secure = 0;
+	ring->facts.discard = 1;
+	ring->facts.discard_secure = 0;
 	CU_ASSERT_EQUAL(ask_discard(0, 8, 8388609), BLKIF_RSP_OKAY);
 	CU_ASSERT_EQUAL(ask_discard(0, 0, 1), BLKIF_RSP_OKAY);
 	CU_ASSERT_EQUAL(ask_discard(0, 8, 16777216), BLKIF_RSP_ERROR);
 	CU_ASSERT_EQUAL(ask_discard(BLKIF_DISCARD_SECURE, 0, 8), BLKIF_RSP_EOPNOTSUPP);
-	disk->facts.discard = 0;
+	ring->facts.discard = 0;
 	CU_ASSERT_EQUAL(ask_discard(0, 0, 8), BLKIF_RSP_EOPNOTSUPP);
 	CU_ASSERT_EQUAL(stats->discards, 2);
 	CU_ASSERT_EQUAL(stats->invalid, 3);
