@@ -3,6 +3,12 @@
  * Files and block devices by io_uring: a batch is one system call, data goes straight between the
  * image and the guest's pages. What can be had without waiting is done here instead, within a
  * budget a batch so that one ring's hits do not keep the others waiting.
+ *
+ * Files and buffers are not registered with the ring. At 32 random reads of 4 KiB in flight a
+ * registered file made no difference beyond the noise (cached, direct, tmpfs; Linux 6.18), and it
+ * would be held open for as long as the ring has it. Registered buffers saved a tenth to a fifth of
+ * the CPU time of direct reads and brought no more of them; guests' pages are mapped and unmapped
+ * faster than registering them pays.
  */
 #include <errno.h>
 #include <fcntl.h>
