@@ -7,8 +7,7 @@
  * Files and buffers are not registered with the ring. At 32 random reads of 4 KiB in flight a
  * registered file made no difference beyond the noise (cached, direct, tmpfs; Linux 6.18), and it
  * would be held open for as long as the ring has it. Registered buffers saved a tenth to a fifth of
- * the CPU time of direct reads and brought no more of them; guests' pages are mapped and unmapped
- * faster than registering them pays.
+ * the CPU time of direct reads and brought no more of them, but want pages that stay mapped.
  */
 #include <errno.h>
 #include <fcntl.h>
