@@ -2,7 +2,7 @@
 /*
  * The block backend: serves every disk under backend/vbd of its xenstore, in one process. The control thread
  * watches xenstore and runs the handshakes; each ring belongs to one worker thread, which owns one I/O engine
- * instance and one host handle. No locks on the data path.
+ * instance and one host handle; the rings of a disk are spread over the workers. No locks on the data path.
  *
  * A disk is described by nodes of its backend directory that the toolstack writes:
  *   params   what to serve: an absolute path (type file), or a size in bytes (type mem, null)
@@ -10,9 +10,13 @@
  *   mode     "w" or "r"
  *   direct   "1": O_DIRECT (ours)
  *   engine   "uring" or "sync" (ours; missing: uring, and sync where io_uring is refused)
+ *   queues   rings the frontend may have, 1 to 16 (ours; missing: one a worker)
+ *   iops, bps   requests and bytes a second that all of its rings let through (ours; missing or 0: no limit)
+ *   resize   written at any time: the image has another length now; the node is removed when it was looked at (ours)
  *   frontend, frontend-id, online, state, device-type   as libxl writes them
- * and this backend answers with feature-flush-cache, max-ring-page-order, sectors, sector-size, info,
- * hotplug-status ("connected" or "error"), hotplug-error (one line, for the operator), state.
+ * and this backend answers with max-ring-page-order, multi-queue-max-queues and hotplug-status ("connected" or
+ * "error", then with hotplug-error, one line for the operator) before the frontend offers its rings, and with
+ * sectors, sector-size, physical-sector-size, info and the features (blkback/features.c) when it is connected.
  */
 #ifndef PVR_BLKBACK_H
 #define PVR_BLKBACK_H
