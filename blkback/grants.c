@@ -83,6 +83,15 @@ static void drop_first(struct pvr_blkback_grants *grants, struct pvr_host *host)
 	free(grant);
 }
 
+unsigned pvr_blkback_grants_drop(struct pvr_blkback_grants *grants, struct pvr_host *host)
+{
+	unsigned before = grants->count;
+
+	while (!TAILQ_EMPTY(&grants->idle))
+		drop_first(grants, host);
+	return before - grants->count;
+}
+
 void pvr_blkback_grants_prune(
 	struct pvr_blkback_grants *grants, struct pvr_host *host, uint64_t now_ns)
 {
@@ -103,8 +112,7 @@ void pvr_blkback_grants_destroy(struct pvr_blkback_grants *grants, struct pvr_ho
 {
 	if (!grants)
 		return;
-	while (!TAILQ_EMPTY(&grants->idle))
-		drop_first(grants, host);
+	pvr_blkback_grants_drop(grants, host);
 	assert(grants->count == 0);
 	free(grants);
 }

@@ -47,6 +47,9 @@ struct pvr_blkback_grant *pvr_blkback_grants_keep(
 void pvr_blkback_grants_put(
 	struct pvr_blkback_grants *grants, struct pvr_blkback_grant *grant, uint64_t now_ns);
 
+/* Unmap everything that is not in use: how many. */
+unsigned pvr_blkback_grants_drop(struct pvr_blkback_grants *grants, struct pvr_host *host);
+
 /* Unmap what has long been unused, and some more when there is no room; does nothing when called
  * again too soon. */
 void pvr_blkback_grants_prune(

@@ -19,6 +19,24 @@ void pvr_blkback_page_ask(struct pvr_blkback_pages *pages, struct pvr_blkback_pa
 	pages->want[pages->asked++] = page;
 }
 
+/* Mappings have run out: what is kept and not in use goes, and those that failed are tried again. */
+static unsigned map_again(
+	struct pvr_blkback_pages *pages, struct pvr_host *host, struct pvr_blkback_grants *grants)
+{
+	unsigned okay = 0, dropped = 0;
+
+	for (unsigned i = 0; i < pages->asked; i++) {
+		if (pages->map[i].status != GNTST_no_space)
+			continue;
+		if (!dropped)
+			dropped = pvr_blkback_grants_drop(grants, host);
+		if (!dropped)
+			break;
+		okay += pvr_host_map(host, &pages->map[i], 1);
+	}
+	return okay;
+}
+
 unsigned pvr_blkback_pages_map(
 	struct pvr_blkback_pages *pages, struct pvr_host *host, struct pvr_blkback_grants *grants)
 {
@@ -26,6 +44,8 @@ unsigned pvr_blkback_pages_map(
 
 	if (pages->asked)
 		okay = pvr_host_map(host, pages->map, pages->asked);
+	if (grants && okay < pages->asked)
+		okay += map_again(pages, host, grants);
 	for (unsigned i = 0; i < pages->asked; i++) {
 		struct pvr_blkback_page *page = pages->want[i];
 

@@ -87,6 +87,20 @@ static void a_failure_keeps_what_was_mapped(void)
 	tear_down();
 }
 
+/* No more mappings to be had: what is only kept makes room, what is in use does not. */
+static void xsa_300_what_is_kept_makes_room(void)
+{
+	set_up_persistent();
+	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, 0, 0, 11), BLKIF_RSP_OKAY);
+	mock_limit_maps(12); /* with the ring's */
+	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, 0, 20, 11), BLKIF_RSP_OKAY);
+	CU_ASSERT_EQUAL(ring->grants->count, 11);
+	mock_limit_maps(11);
+	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, 0, 40, 11), BLKIF_RSP_ERROR);
+	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, 0, 50, 10), BLKIF_RSP_OKAY);
+	tear_down();
+}
+
 /* Unused for a minute: gone at the next look, and not before; the others stay. */
 static void pruned_after_a_minute(void)
 {
@@ -148,4 +162,5 @@ static void bounded_and_least_recent_first(void)
 
 PVR_SUITE(blkback_grants, CASE(mapped_once), CASE(a_read_only_one_is_not_written),
 	CASE(one_page_many_times), CASE(a_failure_keeps_what_was_mapped),
-	CASE(pruned_after_a_minute), CASE(bounded_and_least_recent_first))
+	CASE(xsa_300_what_is_kept_makes_room), CASE(pruned_after_a_minute),
+	CASE(bounded_and_least_recent_first))
