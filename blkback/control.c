@@ -269,6 +269,14 @@ int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd)
 
 /* ---- making it ---- */
 
+int pvr_blkback_cpus_check(const char *text)
+{
+	unsigned cpus[WORKERS_MAX];
+	int count = pvr_blkback_cpus_parse(text, cpus, WORKERS_MAX);
+
+	return count < 0 ? count : 0;
+}
+
 static unsigned default_workers(void)
 {
 	cpu_set_t cpus;

@@ -43,6 +43,10 @@ static int serve(const struct pvr_blkback_config *config, int signal_fd)
 	struct pvr_blkback_control *control;
 	int result = pvr_blkback_control_create(config, &control);
 
+	if (result == -EINVAL && config->cpus) {
+		fprintf(stderr, "pvring blkback: --cpus %s: no such CPUs here\n", config->cpus);
+		return result;
+	}
 	if (result) {
 		fprintf(stderr,
 			"pvring blkback: %s: cannot connect to the hypervisor: %s; is it "

@@ -14,6 +14,7 @@
 struct daemon {
 	struct dir_arg dir;
 	uint64_t workers, domains, grant_frames;
+	const char *cpus;
 	int restart;
 };
 
@@ -29,6 +30,7 @@ static const struct argp_option blkback_keys[] = {
 	DIR_OPTION,
 	{"restart", 'r', NULL, 0, "start again whenever it dies; guests reconnect", 0},
 	{"workers", 'w', "N", 0, "threads that own rings (default: one a CPU, at most 4)", 0},
+	{"cpus", 'c', "LIST", 0, "CPUs that the workers run on, in turn, as in 0-3,6 (default: any)", 0},
 	{0},
 };
 
@@ -48,6 +50,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (tool_number(arg, 1, 64, &d->grant_frames))
 			argp_failure(state, EX_USAGE, 0, "--grant-frames %s: a number from 1 to 64",
 				arg);
+		return 0;
+	case 'c':
+		if (pvr_blkback_cpus_check(arg))
+			argp_failure(state, EX_USAGE, 0,
+				"--cpus %s: a list of at most 64 CPUs, as in 0-3,6", arg);
+		d->cpus = arg;
 		return 0;
 	case 'w':
 		if (tool_number(arg, 1, 64, &d->workers))
@@ -107,6 +115,7 @@ int verb_blkback(int argc, char **argv)
 		.dir = dir_arg(&d.dir),
 		.ready_fd = -1,
 		.workers = (unsigned)d.workers,
+		.cpus = d.cpus,
 	};
 
 	return d.restart ? supervise("block backend", blkback_body, &config) : blkback_body(&config);

@@ -33,6 +33,9 @@ struct pvr_blkback_config {
 	int quiet;        /* what hotplug-error says is not repeated on stderr: the toolstack reads it */
 };
 
+/* 0 when `cpus` is such a list, or -EINVAL. */
+int pvr_blkback_cpus_check(const char *cpus);
+
 /*
  * Serve until SIGTERM or SIGINT, or until the hypervisor is gone. Confines itself with seccomp once set up.
  * Returns 0 or a negative errno, having written one line that says what and where to stderr.
