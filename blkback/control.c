@@ -216,7 +216,8 @@ static int is_open(const struct pvr_blkback_device *device)
 /* Sleeps for at most timeout_ms (-1: no limit); 1 when stop_fd is readable. */
 static int wait_events(struct pvr_blkback_control *control, int stop_fd, int timeout_ms)
 {
-	int stopping = control->home.stopping; /* then only workers matter, and xenstore may be gone */
+	int stopping =
+		control->home.stopping; /* then only workers matter, and xenstore may be gone */
 	struct pollfd fds[] = {
 		{.fd = stopping ? -1 : pvr_host_store_fd(control->home.host), .events = POLLIN},
 		{.fd = control->wake_fd, .events = POLLIN},
@@ -285,7 +286,8 @@ static unsigned default_workers(void)
 	return count < WORKERS_AUTO ? count : WORKERS_AUTO;
 }
 
-static int start_workers(struct pvr_blkback_control *control, const struct pvr_blkback_config *config)
+static int start_workers(
+	struct pvr_blkback_control *control, const struct pvr_blkback_config *config)
 {
 	struct pvr_blkback_home *home = &control->home;
 	unsigned cpus[WORKERS_MAX], count = config->workers;

@@ -17,7 +17,7 @@
 #include "features.h"
 
 #define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
-#define STEPS         8u /* things done before others have their turn */
+#define STEPS         8u  /* things done before others have their turn */
 
 enum outcome { WAIT, AGAIN, FORGET };
 
@@ -290,8 +290,8 @@ static int lend_ring(
 	struct pvr_blkback_home *home = device->home;
 	struct pvr_blkback_limits *limits = &device->limits;
 	int limited = limits->requests.per_second || limits->bytes.per_second;
-	struct pvr_blkback_ring *ring =
-		pvr_blkback_ring_create(offer, device->disk, device->stats, limited ? limits : NULL);
+	struct pvr_blkback_ring *ring = pvr_blkback_ring_create(
+		offer, device->disk, device->stats, limited ? limits : NULL);
 	struct pvr_blkback_worker *worker;
 
 	if (!ring)
@@ -354,8 +354,8 @@ static enum outcome resize(struct pvr_blkback_device *device)
 	device->disk->facts.sectors = sectors;
 	for (unsigned i = 0; i < PVR_BLKBACK_QUEUES_MAX; i++)
 		if (device->lent[i].ring)
-			atomic_store_explicit(&device->lent[i].ring->sectors, sectors,
-				memory_order_relaxed);
+			atomic_store_explicit(
+				&device->lent[i].ring->sectors, sectors, memory_order_relaxed);
 	return announce(device);
 }
 

@@ -121,8 +121,8 @@ static void read_lists(
 
 		if (job->large) {
 			verdict = read_list(job);
-			pvr_blkback_page_put(&turn->pages, turn->host, ring->grants, &job->list,
-				job->taken_ns);
+			pvr_blkback_page_put(
+				&turn->pages, turn->host, ring->grants, &job->list, job->taken_ns);
 		}
 		if (verdict == PVR_BLKBACK_GOOD)
 			batch->job[kept++] = job;
@@ -142,8 +142,7 @@ static int take_slot(
 	enum pvr_blkback_verdict verdict;
 
 	pvr_blkback_ring_copy_slot(ring, &slot);
-	verdict = pvr_blkback_request_parse(
-		&slot, ring->offer.abi, &ring->facts, &job->request);
+	verdict = pvr_blkback_request_parse(&slot, ring->offer.abi, &ring->facts, &job->request);
 	if (verdict != PVR_BLKBACK_GOOD) {
 		refuse(turn, job, pvr_blkback_verdict_status(verdict));
 		return 0;
@@ -207,8 +206,7 @@ static void map_batch(
 
 		count_request(&ring->counts, &job->request);
 		if (ring->limits && job->request.segments)
-			pvr_blkback_limits_charge(
-				ring->limits, batch->now, 0, job->request.bytes);
+			pvr_blkback_limits_charge(ring->limits, batch->now, 0, job->request.bytes);
 		job->pages = job->request.segments;
 		for (unsigned page = 0; page < job->pages; page++)
 			pvr_blkback_page_ask(&turn->pages, &job->page[page], ring->grants,

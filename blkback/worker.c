@@ -127,8 +127,7 @@ static int leaving(const struct pvr_blkback_ring *ring)
 	return atomic_load_explicit(&ring->leave, memory_order_relaxed);
 }
 
-static int serves_disk(
-	const struct pvr_blkback_worker *worker, const struct pvr_blkback_disk *disk)
+static int serves_disk(const struct pvr_blkback_worker *worker, const struct pvr_blkback_disk *disk)
 {
 	for (const struct pvr_blkback_ring *ring = worker->rings; ring; ring = ring->next)
 		if (ring->disk == disk)
@@ -323,7 +322,8 @@ static void sleep_on(struct pvr_blkback_worker *worker)
 		{.fd = worker->command_fd, .events = POLLIN},
 		{.fd = paced ? -1 : pvr_host_evtchn_fd(worker->turn.host), .events = POLLIN},
 	};
-	uint64_t before = now_ns(), limit = paced || has_unsent(worker) ? PACE_NS : longest(worker, before);
+	uint64_t before = now_ns(),
+		 limit = paced || has_unsent(worker) ? PACE_NS : longest(worker, before);
 	struct timespec timeout = {
 		.tv_sec = (time_t)(limit / 1000000000u), .tv_nsec = (long)(limit % 1000000000u)};
 
