@@ -20,8 +20,8 @@ fio_job() {
 verify() {
 	fio_job --rw=randwrite --verify=crc32c --verify_fatal=1 --end_fsync=1 "$@"
 }
-node() { # node NAME: of the disk's backend
-	on "$disk" sh -c 'xenstore-read /local/domain/0/backend/vbd/$PVRING_DOMID/51712/'"$1" 2>/dev/null || echo 0
+node() { # node NAME: of the disk's backend, which says all it offers once a guest has been there
+	on "$disk" sh -c 'pvring blk info >/dev/null; xenstore-read /local/domain/0/backend/vbd/$PVRING_DOMID/51712/'"$1" 2>/dev/null || echo 0
 }
 
 # taken KEY=VALUE: as long as the disk's SPEC may have it here.
