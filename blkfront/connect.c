@@ -187,7 +187,7 @@ static struct pvr_blkfront_options within_bounds(const struct pvr_blkfront_optio
 	return want;
 }
 
-int pvr_blkfront_open(const char *path, const struct pvr_blkfront_options *options,
+static int open_once(const char *path, const struct pvr_blkfront_options *options,
 	uint64_t deadline_ns, struct pvr_blkfront **disk)
 {
 	struct pvr_blkfront *made = pvr_port_pages_alloc(DISK_PAGES);
@@ -208,6 +208,25 @@ int pvr_blkfront_open(const char *path, const struct pvr_blkfront_options *optio
 	}
 	*disk = made;
 	return 0;
+}
+
+/*
+ * A backend that dies in the middle of the handshake leaves its successor a ring that it refuses: begin
+ * again with the successor, if one comes soon.
+ */
+int pvr_blkfront_open(const char *path, const struct pvr_blkfront_options *options,
+	uint64_t deadline_ns, struct pvr_blkfront **disk)
+{
+	int r = open_once(path, options, deadline_ns, disk);
+
+	for (unsigned tries = 0; r == -ENODEV && tries < BLKFRONT_OPEN_TRIES; tries++) {
+		uint64_t soon = pvr_port_now_ns() + BLKFRONT_SUCCESSOR_NS;
+
+		r = open_once(path, options, soon < deadline_ns ? soon : deadline_ns, disk);
+		if (r == -ETIMEDOUT)
+			return -ENODEV;
+	}
+	return r;
 }
 
 /* Until the queue has nothing in flight, or the deadline. */

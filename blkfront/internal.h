@@ -38,6 +38,10 @@
 /* How long a close, ours or the backend's, may take. */
 #define BLKFRONT_CLOSE_NS 5000000000ull
 
+/* How long an open waits for the successor of a backend that died meanwhile, and how often. */
+#define BLKFRONT_SUCCESSOR_NS 1000000000ull
+#define BLKFRONT_OPEN_TRIES   4u
+
 #define BLKFRONT_RECONNECT_NS 60000000000ull
 
 PVR_RING_TYPE(blkif, struct blkif_request, struct blkif_response);
