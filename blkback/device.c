@@ -339,24 +339,27 @@ static enum outcome announce(struct pvr_blkback_device *device)
  */
 static enum outcome resize(struct pvr_blkback_device *device)
 {
-	uint64_t sectors = pvr_blkback_disk_measure(device->disk);
+	uint64_t sectors;
 	char path[96];
 
 	snprintf(path, sizeof(path), "%s/resize", device->path);
 	if (pvr_host_store_rm(device->home->host, 0, path))
 		return WAIT;
+	if (!device->disk)
+		return AGAIN; /* it is measured when it is opened */
+	sectors = pvr_blkback_disk_measure(device->disk);
 	if (!sectors) {
 		complain(device, "resize: the image has no size now");
-		return WAIT;
+		return AGAIN;
 	}
 	if (sectors == device->disk->facts.sectors)
-		return WAIT;
+		return AGAIN;
 	device->disk->facts.sectors = sectors;
 	for (unsigned i = 0; i < PVR_BLKBACK_QUEUES_MAX; i++)
 		if (device->lent[i].ring)
 			atomic_store_explicit(
 				&device->lent[i].ring->sectors, sectors, memory_order_relaxed);
-	return announce(device);
+	return device->self == XenbusStateConnected ? announce(device) : AGAIN;
 }
 
 /* ---- a step ---- */
@@ -467,7 +470,7 @@ static enum outcome step(struct pvr_blkback_device *device, int *error)
 		return WAIT;
 	if (has_rings(device) && device->self == XenbusStateInitWait)
 		return rings_live(device) ? announce(device) : WAIT;
-	if (view.resize && device->self == XenbusStateConnected && device->disk)
+	if (view.resize)
 		return resize(device);
 	return act(device, &view);
 }

@@ -19,6 +19,7 @@ static const struct verb {
 	{"list", verb_list, "list domains"},
 	{"block-attach", verb_block_attach, "give a domain a disk"},
 	{"block-detach", verb_block_detach, "take a disk away"},
+	{"block-resize", verb_block_resize, "tell a guest that its disk has another size"},
 	{"block-list", verb_block_list, "list a domain's disks"},
 	{"stats", verb_stats, "show counters and latencies of disks"},
 	{"top", verb_top, "show live what the disks do"},

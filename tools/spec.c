@@ -19,6 +19,7 @@ const char disk_spec_help[] = "A disk SPEC is a path, or file=PATH, nbd=URI, mem
 			      "  ,discard=off    the guest may not give space back\n"
 			      "  ,queues=N       rings the guest may use, up to 16 (default: one a worker)\n"
 			      "  ,sector=N       512 or 4096: the sector size the guest is told\n"
+			      "  ,iops=N ,bps=SIZE  requests and bytes a second, at most (default: no limit)\n"
 			      "  ,engine=NAME    of a file: uring (default), aio or sync\n";
 
 static int say(char *why, size_t size, const char *format, ...)
@@ -110,6 +111,13 @@ static int parse_option(
 		spec->queues = (unsigned)queues;
 		return 0;
 	}
+	if (!strcmp(key, "iops") || !strcmp(key, "bps")) {
+		uint64_t *limit = *key == 'i' ? &spec->iops : &spec->bps;
+
+		if (tool_size(value, limit) || !*limit || *limit > UINT32_MAX)
+			return say(why, size, "%s is a number up to %u, not '%s'", key, UINT32_MAX, value);
+		return 0;
+	}
 	if (!strcmp(key, "sector")) {
 		if (strcmp(value, "512") && strcmp(value, "4096"))
 			return say(why, size, "sector is 512 or 4096, not '%s'", value);
@@ -129,7 +137,7 @@ static int parse_option(
 	}
 	return say(why, size,
 		"unknown key '%s': vdev, readonly, direct, discard, queues, sector, "
-		"engine are known",
+		"engine, iops, bps are known",
 		key);
 }
 

@@ -47,6 +47,7 @@ struct disk_spec {
 	uint64_t bytes;  /* for the others */
 	char vdev[16];   /* "" until one is chosen */
 	char engine[16]; /* "" for the backend's default */
+	uint64_t iops, bps; /* 0: no limit */
 	unsigned queues; /* 0: the backend's default */
 	unsigned sector; /* bytes; 0: what the image needs */
 	int readonly, direct, no_discard;
@@ -78,6 +79,9 @@ int device_attach(struct pvr_host *host, uint32_t domid, struct disk_spec *spec,
 /* Ask the backend to close, wait for it (force: do not), remove both directories. As above. */
 int device_detach(
 	struct pvr_host *host, uint32_t domid, uint32_t devid, int force, char *why, size_t size);
+
+/* Tell the backend that the image has another length now; wait until it has looked. As above. */
+int device_resize(struct pvr_host *host, uint32_t domid, uint32_t devid, char *why, size_t size);
 
 /* A node below a device's backend directory, "" when it is missing. */
 void device_backend_read(struct pvr_host *host, uint32_t domid, uint32_t devid, const char *name,
@@ -157,6 +161,7 @@ int verb_destroy(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_block_attach(int argc, char **argv);
 int verb_block_detach(int argc, char **argv);
+int verb_block_resize(int argc, char **argv);
 int verb_block_list(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_top(int argc, char **argv);

@@ -102,6 +102,10 @@ static void write_disk(struct device *d, const struct disk_spec *spec)
 		put(d, d->back, "direct", "1");
 	if (spec->no_discard)
 		put(d, d->back, "discard-enable", "0");
+	if (spec->iops)
+		put(d, d->back, "iops", "%" PRIu64, spec->iops);
+	if (spec->bps)
+		put(d, d->back, "bps", "%" PRIu64, spec->bps);
 	if (spec->queues)
 		put(d, d->back, "queues", "%u", spec->queues);
 	if (spec->sector)
@@ -285,4 +289,34 @@ int device_detach(
 	}
 	rc = in_transaction(&d, remove_dirs, NULL);
 	return rc ? say(why, size, rc, "xenstore: %s", strerror(-rc)) : 0;
+}
+
+static void ask_to_resize(struct device *d, const struct disk_spec *unused)
+{
+	(void)unused;
+	put(d, d->back, "resize", "1");
+}
+
+int device_resize(struct pvr_host *host, uint32_t domid, uint32_t devid, char *why, size_t size)
+{
+	struct device d;
+	char value[16];
+	int rc;
+
+	device_paths(&d, host, domid, devid);
+	if (!exists(&d, d.back))
+		return say(why, size, -ENOENT, "domain %u has no such disk: 'pvring block-list %u'", domid,
+			domid);
+	rc = in_transaction(&d, ask_to_resize, NULL);
+	if (rc)
+		return say(why, size, rc, "xenstore: %s", strerror(-rc));
+	for (unsigned ms = 0; ms < DETACH_TIMEOUT_MS; ms += 2) {
+		device_backend_read(host, domid, devid, "resize", value, sizeof(value));
+		if (!*value)
+			return 0;
+		sleep_ms(2);
+	}
+	return say(why, size, -ETIMEDOUT,
+		"the backend did not look within %d s: is 'pvring blkback' running?",
+		DETACH_TIMEOUT_MS / 1000);
 }

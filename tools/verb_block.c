@@ -99,15 +99,11 @@ int verb_block_attach(int argc, char **argv)
 	return 0;
 }
 
-int verb_block_detach(int argc, char **argv)
+/* A verb that takes a domain and one of its disks. */
+static int on_disk(
+	struct options *o, int (*act)(struct options *o, struct pvr_host *host, uint32_t domid,
+				   uint32_t devid, char *why, size_t size))
 {
-	static const struct argp_option keys[] = {
-		DIR_OPTION, {"force", 'f', NULL, 0, "do not wait for the guest to let go", 0}, {0}};
-	static const struct argp argp = {keys, parse, "DOMAIN VDEV",
-		"Take a disk (xvda, xvdb, ... or its number) away from a domain, once the guest "
-		"has let go of it.",
-		NULL, NULL, NULL};
-	struct options o = {0};
 	struct pvr_hv_domain domain;
 	struct pvr_host *host;
 	uint32_t devid;
@@ -115,20 +111,62 @@ int verb_block_detach(int argc, char **argv)
 	char why[512];
 	int rc;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	if (!o.what)
-		return tool_error(EX_USAGE, "a domain and a disk: pvring block-detach DOMAIN VDEV");
-	if (!tool_number(o.what, 0, UINT32_MAX, &number))
-		devid = (uint32_t)number;
-	else if (disk_vdev_number(o.what, &devid))
+	if (!o->what)
 		return tool_error(
-			EX_USAGE, "'%s' is no disk: xvda to xvdz, or a device number", o.what);
-	rc = open_both(&o, &domain, &host);
+			EX_USAGE, "a domain and a disk: pvring %s DOMAIN VDEV", tool_verb);
+	if (!tool_number(o->what, 0, UINT32_MAX, &number))
+		devid = (uint32_t)number;
+	else if (disk_vdev_number(o->what, &devid))
+		return tool_error(
+			EX_USAGE, "'%s' is no disk: xvda to xvdz, or a device number", o->what);
+	rc = open_both(o, &domain, &host);
 	if (rc)
 		return rc;
-	rc = device_detach(host, domain.domid, devid, o.force, why, sizeof(why));
+	rc = act(o, host, domain.domid, devid, why, sizeof(why));
 	pvr_host_close(host);
 	return rc ? tool_error(rc == -ETIMEDOUT ? EX_TEMPFAIL : tool_status(rc), "%s", why) : 0;
+}
+
+static int detach(struct options *o, struct pvr_host *host, uint32_t domid, uint32_t devid,
+	char *why, size_t size)
+{
+	return device_detach(host, domid, devid, o->force, why, size);
+}
+
+int verb_block_detach(int argc, char **argv)
+{
+	static const struct argp_option keys[] = {
+		DIR_OPTION, {"force", 'f', NULL, 0, "do not wait for the guest to let go", 0}, {0}};
+	static const struct argp argp = {keys, parse, "DOMAIN VDEV",
+		"Take a disk (xvda, xvdb, ... or its number) away from a domain, once the guest "
+		"has "
+		"let go of it.",
+		NULL, NULL, NULL};
+	struct options o = {0};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	return on_disk(&o, detach);
+}
+
+static int resize(struct options *o, struct pvr_host *host, uint32_t domid, uint32_t devid,
+	char *why, size_t size)
+{
+	(void)o;
+	return device_resize(host, domid, devid, why, size);
+}
+
+int verb_block_resize(int argc, char **argv)
+{
+	static const struct argp_option keys[] = {DIR_OPTION, {0}};
+	static const struct argp argp = {keys, parse, "DOMAIN VDEV",
+		"Tell the guest that the image of a disk has grown or shrunk, after you have "
+		"changed its "
+		"length (truncate -s, lvextend).",
+		NULL, NULL, NULL};
+	struct options o = {0};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	return on_disk(&o, resize);
 }
 
 /* The nodes a listing shows, in the order of its columns. */

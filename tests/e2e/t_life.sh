@@ -28,6 +28,28 @@ check "after kill -9 it is down" within 10 json '"state":"down"'
 check "it has nothing mapped" within 10 json '"grants_mapped":0'
 check "another guest takes over" pvring blk --vdev xvda verify
 
+# An image grows, at rest and under a connected guest.
+size() {
+	test "$(pvring blk --vdev xvdg info --json | sed -n 's/.*"bytes": \([0-9]*\).*/\1/p')" = "$1"
+}
+truncate -s 4M "$work/grows.img"
+check "attach one that will grow" pvring block-attach guest "$work/grows.img,vdev=xvdg"
+check "its size" size 4194304
+truncate -s 8M "$work/grows.img"
+check "block-resize at rest" pvring block-resize guest xvdg
+check "the next guest sees it" size 8388608
+mkfifo "$work/fifo"
+pvring blk --vdev xvdg write >/dev/null 2>&1 <"$work/fifo" &
+writer=$!
+exec 9>"$work/fifo"
+check "a guest is connected" within 10 sh -c 'pvring block-list guest | grep xvdg | grep -q Connected'
+truncate -s 16M "$work/grows.img"
+check "block-resize under it" pvring block-resize guest xvdg
+check "its backend says so" within 5 sh -c 'pvring block-list guest | grep xvdg | grep -q 16M'
+exec 9>&-
+wait $writer
+check "detach it" pvring block-detach guest xvdg
+
 # Many attach and detach cycles leave nothing.
 cycles() {
 	for i in 1 2 3 4 5 6 7 8 9 10; do
