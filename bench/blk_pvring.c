@@ -128,8 +128,10 @@ void blk_run_pvring(struct pvr_blkfront *disk, const struct blk_job *job, struct
 		while (pvr_blkfront_inflight(queue) && pvr_blkfront_poll(queue) == 0)
 			pvr_blkfront_wait(queue, UINT64_MAX);
 	}
-	while (pvr_blkfront_inflight(queue) && pvr_blkfront_poll(queue) >= 0)
-		pvr_blkfront_wait(queue, UINT64_MAX);
+	/* A poll that took the last one leaves nothing to wait for. */
+	while (pvr_blkfront_inflight(queue))
+		if (pvr_blkfront_poll(queue) == 0)
+			pvr_blkfront_wait(queue, UINT64_MAX);
 	result->ns = bench_now_ns() - begin;
 	pvr_blkfront_stats(disk, &after);
 	result->notifies = after.notifies - before.notifies;
