@@ -54,6 +54,7 @@ struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer 
 		ring->free = &ring->jobs[i];
 	}
 	ring->offer = *offer;
+	ring->batch = PVR_BLKBACK_BATCH;
 	ring->disk = disk;
 	ring->stats = stats;
 	ring->limits = limits;

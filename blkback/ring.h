@@ -21,6 +21,12 @@
 
 #define PVR_BLKBACK_BATCH 32u /* requests taken of one ring before the next's turn */
 
+/*
+ * The same where the I/O is done as it is taken: answers that are ready do not wait for many others, and
+ * the frontend works on them meanwhile.
+ */
+#define PVR_BLKBACK_BATCH_INLINE 4u
+
 enum pvr_blkback_ring_state {
 	PVR_BLKBACK_JOINING, /* the worker's: it will say LIVE or FAILED */
 	PVR_BLKBACK_LIVE,    /* the worker's */
@@ -72,6 +78,7 @@ struct pvr_blkback_ring {
 	struct pvr_host_area area;
 	evtchn_port_t port; /* ours */
 	unsigned inflight;  /* taken and not answered */
+	unsigned batch;     /* requests to take in the next turn, at most */
 	uint64_t wait_until; /* when a limit lets more through; 0: nothing waits for that */
 	struct pvr_blkback_facts facts; /* as of this batch */
 	struct pvr_blkback_job *jobs, *free;

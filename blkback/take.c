@@ -301,14 +301,15 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 {
 	struct batch batch;
 	int pending = pvr_ring_pending(&ring->ring);
+	uint64_t inlined;
 	unsigned taken;
 
 	if (pending == 0 || ring->barrier)
 		return 0;
 	if (pending < 0)
 		return ring_break(ring, "req_prod claims more requests than the ring has slots");
-	if (pending > (int)PVR_BLKBACK_BATCH)
-		pending = (int)PVR_BLKBACK_BATCH;
+	if (pending > (int)ring->batch)
+		pending = (int)ring->batch;
 	batch.now = pvr_blkback_now_ns();
 	ring->wait_until = 0;
 	ring->facts.sectors = atomic_load_explicit(&ring->sectors, memory_order_relaxed);
@@ -322,7 +323,10 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 	if (turn->pages.asked || turn->pages.reused)
 		read_lists(ring, turn, &batch);
 	map_batch(ring, turn, &batch);
+	inlined = ring->counts.inlined;
 	start_batch(turn, &batch);
+	ring->batch = ring->counts.inlined - inlined == batch.count ? PVR_BLKBACK_BATCH_INLINE
+								    : PVR_BLKBACK_BATCH;
 	pvr_blkback_ring_barrier(ring, turn);
 	pvr_blkback_count(&ring->counts.submits, 1);
 	return (int)taken;

@@ -448,7 +448,6 @@ int pvr_blkback_worker_start(
 	const char *dir, int wake_fd, int quiet, int cpu, struct pvr_blkback_worker **worker)
 {
 	struct pvr_blkback_worker *new = calloc(1, sizeof(*new));
-	cpu_set_t cpus;
 	int result;
 
 	if (!new)
@@ -463,8 +462,8 @@ int pvr_blkback_worker_start(
 	new->wake_fd = wake_fd;
 	new->quiet = quiet;
 	new->cpu = cpu;
-	/* Of the process, not of a worker: the frontends run on the other ones. */
-	new->may_spin = !sched_getaffinity(0, sizeof(cpus), &cpus) && CPU_COUNT(&cpus) > 1;
+	/* The frontend may run beside us, also when this process is pinned to one CPU. */
+	new->may_spin = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	pthread_mutex_init(&new->lock, NULL);
 	sem_init(&new->started, 0, 0);
 	result = spawn(new);

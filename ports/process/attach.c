@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Becoming a domain and leaving it. */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -58,14 +57,15 @@ static int memory_map(int fd, const struct pvr_hv_boot *boot)
 }
 
 /*
- * How many CPUs the program may run on. Upcalls are all on virtual CPU 0; but whoever waits for a peer
- * wants to know whether the peer can run meanwhile.
+ * The machine's CPUs, not those the program is pinned to. Upcalls are all on virtual CPU 0; but whoever
+ * waits for a peer wants to know whether the peer can run meanwhile.
  */
 static uint32_t cpus(void)
 {
-	cpu_set_t set;
-	int count = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
 
+	if (count < 1)
+		return 1;
 	return count < XEN_LEGACY_MAX_VCPUS ? (uint32_t)count : XEN_LEGACY_MAX_VCPUS;
 }
 

@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# compare-blk.sh [--json] [--seconds N] [--rounds N]: fio's 4 KiB random reads of one tmpfs file by three ways,
+# in turns, the median of the rounds:
+#   pvring   through blkfront and blkback, by our fio engine (make fio-engine)
+#   nbd      through nbdkit's file plugin, by fio's nbd engine, over a Unix socket
+#   uring    by fio's io_uring engine on the file, without anybody between
+# With 32 requests in flight, and with one, thinking (spinning) 0, 1 and 20 us between two. CPU is that of
+# the whole fio process, its start and its thinking included, and of the servers. fio runs on the first CPU, the servers
+# on the second. Other load on the machine spoils the figures; the load average is printed.
+set -u
+here=$(cd "${0%/*}/.." && pwd)
+BUILD=${BUILD:-$here/build}
+engine=$here/build/fio-pvring.so
+seconds=1 rounds=5 json=
+usage() { echo "usage: $0 [--json] [--seconds N] [--rounds N]" >&2; exit 64; }
+while [ $# -gt 0 ]; do
+	case $1 in
+	--json) json=1 ;;
+	--seconds) seconds=${2-} && shift || usage ;;
+	--rounds) rounds=${2-} && shift || usage ;;
+	*) usage ;;
+	esac
+	shift
+done
+[[ $seconds =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || usage
+for tool in fio nbdkit taskset "$BUILD/pvring"; do
+	command -v "$tool" >/dev/null || { echo "$0: $tool is missing" >&2; exit 69; }
+done
+[ -f "$engine" ] || { echo "$0: $engine is missing: make fio-engine" >&2; exit 69; }
+
+work=$(mktemp -d /dev/shm/pvring-compare-XXXXXX)
+servers=
+finish() {
+	for pid in $servers; do kill "$pid" 2>/dev/null; done
+	for pid in $servers; do wait "$pid" 2>/dev/null; done
+	rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+client_cpu=0 server_cpu=$(($(nproc) > 1))
+
+dd if=/dev/urandom of="$work/image" bs=1M count=256 status=none
+export PVRING_DIR=$work/hv XENSTORED_PATH=$work/hv/xenstored.sock
+taskset -c $server_cpu "$BUILD/pvring" hypervisor 2>"$work/hv.log" &
+hypervisor=$!
+servers=$hypervisor
+up() { # up COMMAND...: it succeeds within ten seconds
+	for _ in $(seq 200); do "$@" >/dev/null 2>&1 && return; sleep 0.05; done
+	echo "$0: it did not start: $*" >&2
+	exit 69
+}
+up "$BUILD/pvring" list
+taskset -c $server_cpu "$BUILD/pvring" blkback 2>"$work/blkback.log" &
+blkback=$!
+servers="$blkback $servers"
+PVRING_DOMID=$("$BUILD/pvring" create guest --memory 32M) || exit 69
+export PVRING_DOMID
+"$BUILD/pvring" block-attach guest "$work/image,readonly=on" >/dev/null || exit 69
+taskset -c $server_cpu nbdkit -f -r -U "$work/nbd.sock" file "$work/image" 2>"$work/nbdkit.log" &
+nbdkit=$!
+servers="$nbdkit $servers"
+up test -S "$work/nbd.sock"
+
+ticks() { # ticks PID...: their CPU time, every thread, in clock ticks
+	for pid; do sed 's/.*) //' "/proc/$pid/stat"; done | awk '{t += $12 + $13} END {print t + 0}'
+}
+# one WAY DEPTH THINK: one run; appends "WAY DEPTH THINK IOPS P50 P99 CPU-SECONDS/10^6" to the results, latency in ns.
+one() {
+	local way=$1 depth=$2 think=$3 who="" before after TIMEFORMAT="%U %S"
+	local args=(--name=job --rw=randread --bs=4k --iodepth="$depth" --norandommap --time_based --thread
+		--runtime="$seconds" --size=256M --output-format=json --output="$work/fio.json")
+	# A spin as long as the think time can overshoot, and fio then sleeps for the difference as an unsigned
+	# number: leave it a microsecond, or let the shortest one be slept.
+	[ "$think" = 0 ] || args+=(--thinktime="$think" --thinktime_spin=$((think / 2)))
+	case $way in
+	pvring) args+=(--ioengine="external:$engine") who="$hypervisor $blkback" ;;
+	nbd) args+=(--ioengine=nbd --uri="nbd+unix:///?socket=$work/nbd.sock") who=$nbdkit ;;
+	uring) args+=(--ioengine=io_uring --filename="$work/image" --readonly) ;;
+	esac
+	before=$(ticks $who)
+	{ time timeout $((seconds + 20)) taskset -c $client_cpu fio "${args[@]}" >"$work/fio.out" 2>&1; } 2>"$work/time" ||
+		{ echo "$0: fio failed ($way):" >&2; tail -n 3 "$work/fio.out" >&2; exit 70; }
+	after=$(ticks $who)
+	awk -v key="$way $depth $think" -v hz="$(getconf CLK_TCK)" -v ticks=$((after - before)) -v own="$(tail -1 "$work/time")" '
+		/"read" : {/ { read = 1 } /"write" : {/ { read = 0 }
+		!read { next }
+		{ value = $3; sub(/,$/, "", value) }
+		/"iops" :/ { iops = value } /"total_ios" :/ { ios = value }
+		/"lat_ns" :/ { clat = 0 } /"clat_ns" :/ { clat = 1 }
+		clat && /"50.000000" :/ { p50 = value } clat && /"99.000000" :/ { p99 = value }
+		END { split(own, t, " "); print key, iops, p50, p99, (ticks / hz + t[1] + t[2]) * 1e6 / ios }' \
+		"$work/fio.json" >>"$work/results"
+}
+
+cases=${CASES:-32:0 1:0 1:1 1:20}
+load=$(cut -d' ' -f1-3 /proc/loadavg)
+for round in $(seq "$rounds"); do
+	[ -t 2 ] && echo "round $round of $rounds" >&2
+	for case in $cases; do
+		for way in pvring nbd uring; do one $way "${case%:*}" "${case#*:}"; done
+	done
+done
+
+sort -k1,3 "$work/results" | awk -v json="$json" -v cases="$cases" -v load="$load" -v seconds="$seconds" -v rounds="$rounds" '
+	function median(list, n,   a, i, j, x) {
+		n = split(list, a, " ")
+		for (i = 2; i <= n; i++) {
+			x = a[i] + 0
+			for (j = i - 1; j > 0 && a[j] + 0 > x; j--) a[j + 1] = a[j]
+			a[j + 1] = x
+		}
+		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	}
+	{ for (i = 4; i <= 7; i++) v[$1, $2, $3, i] = v[$1, $2, $3, i] " " $i }
+	END {
+		n = split(cases, c, " ")
+		split("pvring nbd uring", way, " ")
+		if (json)
+			printf "{\"load\": \"%s\", \"seconds\": %d, \"rounds\": %d, \"results\": [", load, seconds, rounds
+		else
+			printf "load average before: %s; median of %d rounds of %d s\n%-8s %5s %5s %10s %9s %9s %9s %8s %8s\n", load, rounds, seconds,
+				"way", "depth", "think", "IOPS", "p50 us", "p99 us", "CPU-s/1M", "of nbd", "of uring"
+		for (k = 1; k <= n; k++) {
+			split(c[k], d, ":")
+			for (w = 1; w <= 3; w++)
+				for (i = 4; i <= 7; i++) m[w, i] = median(v[way[w], d[1], d[2], i])
+			for (w = 1; w <= 3; w++) {
+				if (json)
+					printf "%s\n  {\"way\": \"%s\", \"depth\": %d, \"think_us\": %d, \"iops\": %.0f, \"p50_ns\": %.0f, \"p99_ns\": %.0f, \"cpu_seconds_per_million\": %.3f, \"iops_of_nbd\": %.3f, \"iops_of_uring\": %.3f}",
+						k == 1 && w == 1 ? "" : ",", way[w], d[1], d[2], m[w, 4], m[w, 5], m[w, 6], m[w, 7], m[w, 4] / m[2, 4], m[w, 4] / m[3, 4]
+				else
+					printf "%-8s %5d %5d %10.0f %9.2f %9.2f %9.2f %8.2f %8.2f\n", way[w], d[1], d[2], m[w, 4], m[w, 5] / 1000, m[w, 6] / 1000, m[w, 7], m[w, 4] / m[2, 4], m[w, 4] / m[3, 4]
+			}
+		}
+		if (json) print "\n]}"
+	}'
