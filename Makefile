@@ -6,14 +6,18 @@
 # make fio-engine build/fio-pvring.so, an external engine for the fio that is installed
 # make check-slow sanitizers, cross builds, fuzzers, long end-to-end runs (.ci/run calls it after make test)
 # make SAN=asan ... or SAN=tsan ... builds the same with a sanitizer, into build/asan or build/tsan
+# make M32=1 build/m32/tests/guest  the guest's side for 32 bits
 
 SAN ?=
+M32 ?=
 V ?=# make V=1 shows the commands
 Q := $(if $(V),,@)
-BUILD := build$(if $(SAN),/$(SAN))
+BUILD := build$(if $(SAN),/$(SAN))$(if $(M32),/m32)
 SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANFLAGS_tsan := -fsanitize=thread
 SANFLAGS := $(SANFLAGS_$(SAN))
+# The kernel's headers are the same for both, but gcc -m32 does not look where they are.
+M32FLAGS := -m32 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -idirafter /usr/include/x86_64-linux-gnu
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -22,7 +26,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 CFLAGS ?= -O2 -g
 VERSION := 0.1.0
 CPPFLAGS := -Iinclude -D_GNU_SOURCE -DPVR_VERSION='"$(VERSION)"'
-override CFLAGS += -std=gnu11 $(WARN) -fPIC $(SANFLAGS) -MMD -MP
+override CFLAGS += -std=gnu11 $(WARN) -fPIC $(if $(M32),$(M32FLAGS)) $(SANFLAGS) -MMD -MP
 LDLIBS := -lseccomp -luring -laio -ljansson -lpthread -lm
 
 src = $(wildcard $(addsuffix /*.c,$(1)))
@@ -104,6 +108,15 @@ $(BUILD)/tests/ports: $(call obj,tests/e2e) $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(call obj,tests/e2e) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
 
+# ---- a guest program on the public headers, for both word sizes; tests/e2e/t_m32.sh runs them ------------
+$(BUILD)/tests/guest: $(call obj,tests/guest) $(addprefix $(BUILD)/,libpvring.a libprocess.a libclient.a)
+	@mkdir -p $(@D)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
+
+HAVE_M32 := $(and $(wildcard /usr/include/gnu/stubs-32.h),$(wildcard /usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a))
+test-guests: $(BUILD)/tests/guest
+	$(if $(HAVE_M32),@$(MAKE) --no-print-directory M32=1 $(BUILD)/m32/tests/guest)
+
 # ---- the README's two commands -----------------------------------------------------------------------
 demo:
 	@tools/install-packages.sh demo
@@ -113,10 +126,10 @@ demo:
 
 test:
 	@tools/install-packages.sh test
-	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/unit
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/unit test-guests
 	@$(MAKE) --no-print-directory test-abi test-freestanding test-e2e test-unit
 
-test-e2e: all $(BUILD)/tests/ports
+test-e2e: all $(BUILD)/tests/ports test-guests
 	@BUILD=$(abspath $(BUILD)) tests/e2e/run.sh
 
 # The slower suites, after make test.
@@ -130,7 +143,7 @@ check-slow:
 	@$(MAKE) --no-print-directory SAN=tsan test-unit
 	@$(MAKE) --no-print-directory fuzz
 
-.PHONY: demo test test-e2e check-slow
+.PHONY: demo test test-e2e test-guests check-slow
 
 # ---- the wire headers against libxen-dev's -----------------------------------------------------------
 test-abi:

@@ -13,8 +13,16 @@
 
 #define NS 1000000000ull
 
-_Static_assert(
-	sizeof(((struct timespec *)0)->tv_sec) == sizeof(long), "SYS_futex takes long seconds");
+/*
+ * A deadline has 64 bits of seconds, so a 32-bit program is built with -D_TIME_BITS=64, and the system call that
+ * takes its timespec has a name of its own there.
+ */
+#ifdef SYS_futex_time64
+#define FUTEX SYS_futex_time64
+#else
+#define FUTEX SYS_futex
+#endif
+_Static_assert(sizeof(((struct timespec *)0)->tv_sec) == 8, "build with -D_TIME_BITS=64");
 
 /* The upcall is a thread here, so excluding it is excluding a thread. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -51,13 +59,13 @@ void pvr_port_wait(const _Atomic uint32_t *word, uint32_t seen, uint64_t deadlin
 		.tv_nsec = (long)(deadline_ns % NS),
 	};
 
-	syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, seen,
+	syscall(FUTEX, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, seen,
 		deadline_ns == UINT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 void pvr_port_wake(const _Atomic uint32_t *word)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
+	syscall(FUTEX, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
 }
 
 void pvr_port_log(const char *line)
