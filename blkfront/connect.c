@@ -157,7 +157,8 @@ static void disconnect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 		await_backend_past(disk, XenbusStateClosing, deadline_ns);
 		await_backend_past(disk, XenbusStateClosed, deadline_ns);
 	}
-	patience = pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
+	/* With the store went who could unmap. */
+	patience = pvr_store_is_broken() ? 0 : pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
 	for (unsigned i = 0; i < disk->queues; i++) {
 		blkfront_ring_free(&disk->queue[i].next, patience);
 		blkfront_queue_free(&disk->queue[i], patience);

@@ -221,6 +221,11 @@ void blkfront_check_backend(struct pvr_blkfront *disk)
 	if (blkfront_is_dead(disk))
 		return;
 	pvr_store_pump();
+	/* Of a backend that goes, or comes back, nobody would tell us. */
+	if (pvr_store_is_broken()) {
+		blkfront_become(disk, BLKFRONT_GONE);
+		return;
+	}
 	fired = atomic_load_explicit(&disk->bus.watch.fired, memory_order_acquire);
 	if (blkfront_life(disk) == BLKFRONT_LIVE &&
 		fired == atomic_load_explicit(&disk->watch_seen, memory_order_relaxed))

@@ -65,7 +65,8 @@ int blkfront_arm(struct pvr_blkfront_queue *queue)
 	if (blkfront_is_dead(disk) || pvr_ring_final_check(&queue->live.ring))
 		return 1;
 	pvr_store_pump();
-	return atomic_load_explicit(&disk->bus.watch.fired, memory_order_acquire) !=
+	return pvr_store_is_broken() ||
+	       atomic_load_explicit(&disk->bus.watch.fired, memory_order_acquire) !=
 		       atomic_load_explicit(&disk->watch_seen, memory_order_relaxed) ||
 	       (blkfront_life(disk) == BLKFRONT_LIVE && blkfront_version(disk) != queue->version);
 }

@@ -97,6 +97,17 @@ static int broken(const char *what)
 	return -EPROTO;
 }
 
+void pvr_store_lost(void)
+{
+	atomic_store_explicit(&client.broken, 1, memory_order_relaxed);
+	changed();
+}
+
+int pvr_store_is_broken(void)
+{
+	return atomic_load_explicit(&client.broken, memory_order_relaxed) != 0;
+}
+
 static int notify(void)
 {
 	int r = pvr_evtchn_notify(pvr_boot_facts.store_port);

@@ -158,7 +158,8 @@ void pvr_blkfront_kick(struct pvr_blkfront_queue *queue);
 /*
  * Take completions; calls `done` for each. Returns their number, or -ENODEV once the disk is in error
  * or gone and nothing is in flight any more. A backend that vanished is waited for, as the options say, and
- * what it had not answered is given to the new one again.
+ * what it had not answered is given to the new one again; with a xenstore ring that is broken (pvring/store.h)
+ * there is nobody to tell of it, and the disk is gone.
  */
 int pvr_blkfront_poll(struct pvr_blkfront_queue *queue);
 

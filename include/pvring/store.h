@@ -72,4 +72,16 @@ int pvr_store_wait_any(uint32_t *fired_total, uint64_t deadline_ns);
  */
 void pvr_store_pump(void);
 
+/*
+ * The ring is of no use any more, for good: it held what no xenstored sends, or nobody is at the other end.
+ * Every call ends with -EPROTO, and no watch fires. Costs a load; does not sleep.
+ */
+int pvr_store_is_broken(void);
+
+/*
+ * For the port, when it learns that nobody is at the other end any more and has said so. Wakes all who wait.
+ * Any context; does not sleep.
+ */
+void pvr_store_lost(void);
+
 #endif

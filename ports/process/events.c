@@ -141,13 +141,6 @@ static void port_event(evtchn_port_t port)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* Whoever waits for xenstored's answer looks again, and finds that nobody will answer. */
-static void control_lost(void)
-{
-	process_lost();
-	port_event(pvr_process.store_port);
-}
-
 static void *upcall_thread(void *arg)
 {
 	uint8_t *pending = &pvr_process.info->vcpu_info[0].evtchn_upcall_pending;
@@ -159,7 +152,7 @@ static void *upcall_thread(void *arg)
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.u32 == EVENT_CONTROL)
-				control_lost();
+				process_lost();
 			else if (events[i].data.u32 == EVENT_KICK)
 				kick_drain();
 			else

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <pvring/store.h>
 #include <pvring/xen/hvm.h>
 #include <pvring/xen/memory.h>
 #include <pvring/xen/sched.h>
@@ -79,10 +80,13 @@ static const uint16_t grant_sizes[] = {
 	[GNTTABOP_swap_grant_ref] = sizeof(struct gnttab_swap_grant_ref),
 };
 
+/* The daemon was xenstored too: whoever waits for its answer, or for news of a device, waits no more. */
 void process_lost(void)
 {
-	if (!atomic_exchange(&pvr_process.lost, 1))
-		pvr_port_log("the hypervisor is gone; hypercalls fail from here on");
+	if (atomic_exchange(&pvr_process.lost, 1))
+		return;
+	pvr_store_lost();
+	pvr_port_log("the hypervisor is gone; hypercalls fail from here on");
 }
 
 /* One call to the daemon, argument in and out in place. */

@@ -7,6 +7,7 @@
 
 #include <pvring/blkfront.h>
 #include <pvring/grant.h>
+#include <pvring/store.h>
 
 #include "../../blkfront/internal.h"
 
@@ -292,6 +293,83 @@ static void senseless_successor(void)
 	CU_ASSERT_EQUAL(mock_pages_used(), pages_before);
 }
 
+static void gone_with_the_store(void (*lose)(void))
+{
+	uint64_t start;
+
+	peer_start();
+	open_disk(NULL);
+	peer.manual = 1;
+	submit(0, 2);
+	lose();
+	start = pvr_port_now_ns();
+	while (pvr_blkfront_poll(queue) >= 0)
+		CU_ASSERT_EQUAL_FATAL(pvr_blkfront_wait(queue, soon()), 0);
+	CU_ASSERT(errors[0] == -ENODEV && errors[1] == -ENODEV);
+	CU_ASSERT_EQUAL(submit(2, 1), 1);
+	CU_ASSERT_EQUAL(errors[2], -ENODEV);
+	CU_ASSERT_EQUAL(pvr_blkfront_serve(disk, soon()), -ENODEV);
+	CU_ASSERT(pvr_port_now_ns() - start < 500000000);
+}
+
+/*
+ * Nobody is left who could tell of a backend: neither a connected disk nor a lost one waits. Nor does a
+ * close, for a backend that keeps the ring.
+ */
+static void store_is_lost(void)
+{
+	uint64_t start;
+
+	gone_with_the_store(pvr_store_lost);
+	start = pvr_port_now_ns();
+	pvr_port_pages_free(page, 1);
+	pvr_blkfront_close(disk);
+	CU_ASSERT(pvr_port_now_ns() - start < 500000000);
+	CU_ASSERT_EQUAL(pvr_grant_available(), grants_before - 1);
+	CU_ASSERT_EQUAL(mock_pages_used(), pages_before + 1);
+}
+
+static void lose_both(void)
+{
+	peer_kill();
+	peer.deaf = 1;
+	peer_state(XenbusStateInitWait);
+	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 0);
+	pvr_store_lost();
+}
+
+static void store_is_lost_after_the_backend(void)
+{
+	gone_with_the_store(lose_both);
+	close_disk();
+}
+
+static void *reader_main(void *arg)
+{
+	*(int *)arg = pvr_blkfront_read(disk, 0, page, 4096);
+	return NULL;
+}
+
+/* Threads asleep in a blocking call and in serve wake up by themselves. */
+static void store_is_lost_under_sleepers(void)
+{
+	pthread_t reader;
+	int error = 1;
+
+	peer_start();
+	open_disk(NULL);
+	peer.manual = 1;
+	pthread_create(&reader, NULL, reader_main, &error);
+	while (!pvr_blkfront_inflight(queue))
+		usleep(1000);
+	usleep(20000);
+	pvr_store_lost();
+	pthread_join(reader, NULL);
+	CU_ASSERT_EQUAL(error, -ENODEV);
+	peer_kill();
+	close_disk();
+}
+
 static _Atomic int stop, wrong;
 
 static void *writer_main(void *arg)
@@ -356,4 +434,5 @@ PVR_SUITE(blkfront_reconnect, CASE(unanswered_requests_are_issued_again),
 	CASE(unpublished_requests_go_to_the_next_backend), CASE(page_of_the_dead_is_released_late),
 	CASE(closed_and_online_is_waited_for), CASE(orderly_restart), CASE(patience_has_an_end),
 	CASE(successor_dies_too), CASE(another_disk_may_be_too_small), CASE(senseless_successor),
-	CASE(blocking_calls_ride_through))
+	CASE(store_is_lost), CASE(store_is_lost_after_the_backend),
+	CASE(store_is_lost_under_sleepers), CASE(blocking_calls_ride_through))

@@ -82,12 +82,18 @@ static int plugin_config(const char *key, const char *value)
 	return 0;
 }
 
-/* Answers the backend when it wants the disk back while no client does I/O. */
+/* Answers the backend when it wants the disk back while no client does I/O. Without a disk nbdkit ends. */
 static void *housekeep(void *unused)
 {
+	int rc = 0;
+
 	(void)unused;
-	while (!atomic_load(&leaving))
-		pvr_blkfront_serve(disk, pvr_port_now_ns() + IDLE_NS);
+	while (!atomic_load(&leaving) && rc != -ENODEV)
+		rc = pvr_blkfront_serve(disk, pvr_port_now_ns() + IDLE_NS);
+	if (rc == -ENODEV) {
+		nbdkit_error("the disk is gone");
+		nbdkit_shutdown();
+	}
 	return NULL;
 }
 
