@@ -5,7 +5,7 @@
 #   pvring   through blkfront and blkback, by our fio engine (make fio-engine)
 #   nbd      through nbdkit's file plugin, by fio's nbd engine, over a Unix socket
 #   uring    by fio's io_uring engine on the file, without anybody between
-# With 32 requests in flight, and with one, thinking (spinning) 0, 1 and 20 us between two. CPU is that of
+# With 32 requests in flight, and with one, thinking (sleeping at least) 0, 1 and 20 us between two. CPU is that of
 # the whole fio process, its start and its thinking included, and of the servers. fio runs on the first CPU, the servers
 # on the second. Other load on the machine spoils the figures; the load average is printed.
 set -u
@@ -70,9 +70,8 @@ one() {
 	local way=$1 depth=$2 think=$3 who="" before after TIMEFORMAT="%U %S"
 	local args=(--name=job --rw=randread --bs=4k --iodepth="$depth" --norandommap --time_based --thread
 		--runtime="$seconds" --size=256M --output-format=json --output="$work/fio.json")
-	# A spin as long as the think time can overshoot, and fio then sleeps for the difference as an unsigned
-	# number: leave it a microsecond, or let the shortest one be slept.
-	[ "$think" = 0 ] || args+=(--thinktime="$think" --thinktime_spin=$((think / 2)))
+	# Slept, so at least that long: fio 3.33 sleeps for ever after a spin that overshoots.
+	[ "$think" = 0 ] || args+=(--thinktime="$think")
 	case $way in
 	pvring) args+=(--ioengine="external:$engine") who="$hypervisor $blkback" ;;
 	nbd) args+=(--ioengine=nbd --uri="nbd+unix:///?socket=$work/nbd.sock") who=$nbdkit ;;
