@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The process port: a Linux process that plays a guest kernel. It implements pvring/port.h over the
- * hypervisor daemon; this is what an ordinary program calls to become the domain.
+ * hypervisor daemon; this is what an ordinary program calls to become the domain. On a 32-bit machine the port and
+ * the program are built with -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64.
  */
 #ifndef PVR_PROCESS_H
 #define PVR_PROCESS_H

@@ -24,6 +24,7 @@ says() { # says PATTERN COMMAND...: the command succeeds, and its line matches
 }
 
 check "it is a 32-bit program" sh -c "test \"\$(od -An -tu1 -j4 -N1 '$g32')\" -eq 1"
+check "grant calls in its layout, its 1024 ports" on queues=1 "$g32" machine
 seed=0
 for sector in 512 4096; do
 	for queues in 1 4; do

@@ -4,7 +4,7 @@
  * checks what another one wrote: blocking calls from a thread a queue first, then each queue by requests of its own
  * with every shape of segments, several in flight. What a byte must be depends on its position and the seed only.
  *
- * usage: guest [-q QUEUES] [-o ORDER] [-s SEGMENTS] [-p] [-u] [-S SEED] write|check|wait
+ * usage: guest [-q QUEUES] [-o ORDER] [-s SEGMENTS] [-p] [-u] [-S SEED] write|check|wait|machine
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +17,8 @@
 #include <pvring/blkfront.h>
 #include <pvring/port.h>
 #include <pvring/process.h>
+
+#include "machine.h"
 
 #define DISK         "device/vbd/51712"
 #define DEPTH        32u
@@ -351,12 +353,17 @@ int main(int argc, char **argv)
 			return 64;
 		}
 	}
-	if (optind + 1 != argc || !strchr("wc", *argv[optind]))
+	if (optind + 1 != argc || !strchr("wcm", *argv[optind]))
 		return 64;
 	only_check = !strcmp(argv[optind], "check");
 	rc = pvr_process_attach(NULL, 0);
 	if (rc)
 		return failure("attach", 0, rc);
+	if (*argv[optind] == 'm') {
+		rc = machine_check();
+		pvr_process_detach();
+		return rc;
+	}
 	rc = pvr_blkfront_open(DISK, &options, pvr_port_now_ns() + 10 * SECONDS, &disk);
 	if (rc)
 		return failure("open", 0, rc);
