@@ -401,8 +401,11 @@ static enum outcome finish_closing(struct pvr_blkback_device *device)
 {
 	if (!rings_released(device))
 		return WAIT;
-	pvr_blkback_disk_close(device->disk);
-	device->disk = NULL;
+	/* A file may be another by the time the frontend comes back; memory must still be the same. */
+	if (device->disk && device->disk->kind != PVR_BLKBACK_MEM) {
+		pvr_blkback_disk_close(device->disk);
+		device->disk = NULL;
+	}
 	device->closing = 0;
 	return publish(device, NULL, 0, XenbusStateClosed);
 }

@@ -5,11 +5,12 @@
  * instance and one host handle; the rings of a disk are spread over the workers. No locks on the data path.
  *
  * A disk is described by nodes of its backend directory that the toolstack writes:
- *   params   what to serve: an absolute path (type file), or a size in bytes (type mem, null)
- *   type     "file" (also "phy"), "mem", "null"
+ *   params   what to serve: an absolute path (type file), a URI (nbd), or a size in bytes (mem, null)
+ *   type     "file" (also "phy"), "nbd", "mem", "null"
  *   mode     "w" or "r"
  *   direct   "1": O_DIRECT (ours)
- *   engine   "uring" or "sync" (ours; missing: uring, and sync where io_uring is refused)
+ *   engine   "uring", "aio" or "sync" (ours; missing: the first of them that the system allows)
+ *   sector   "512" or "4096": the sector size told to the frontend (ours); discard-enable "0" (libxl's)
  *   queues   rings the frontend may have, 1 to 16 (ours; missing: one a worker)
  *   iops, bps   requests and bytes a second that all of its rings let through (ours; missing or 0: no limit)
  *   resize   written at any time: the image has another length now; the node is removed when it was looked at (ours)

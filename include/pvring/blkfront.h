@@ -106,8 +106,9 @@ struct pvr_blk_segment {
  */
 struct pvr_blk_request {
 	/*
-	 * BLKIF_OP_READ, BLKIF_OP_WRITE; BLKIF_OP_WRITE_BARRIER and BLKIF_OP_FLUSH_DISKCACHE, with segments
-	 * (durable when it ends; more than 11 segments go in parts) or without; BLKIF_OP_DISCARD, with discard_sectors and without segments.
+	 * BLKIF_OP_READ, BLKIF_OP_WRITE; BLKIF_OP_WRITE_BARRIER and BLKIF_OP_FLUSH_DISKCACHE: what was written
+	 * before is durable when it ends. Both may have segments to write then (more than 11 go in parts),
+	 * which a barrier makes durable too. BLKIF_OP_DISCARD, with discard_sectors and without segments.
 	 */
 	uint8_t op;
 	uint8_t secure; /* of a discard: nothing may be recoverable */

@@ -15,6 +15,12 @@ check "attach another" pvring block-attach guest "$work/b.img,vdev=xvdc"
 check "a memory disk" pvring block-attach guest mem=8M
 check "a null disk" pvring block-attach guest null=64G
 check "each verifies" sh -c 'for d in xvda xvdb xvdc; do pvring blk --vdev $d verify || exit 1; done'
+remembers() { # what one guest wrote, the next one reads, also from memory
+	head -c 64K /dev/urandom >"$work/data" && pvring blk --vdev "$1" write <"$work/data" &&
+		pvring blk --vdev "$1" read --length 64K | cmp - "$work/data"
+}
+check "a file remembers" remembers xvda
+check "memory remembers" remembers xvdb
 check "stats know it" sh -c 'pvring stats --json | grep -q "\"vdev\": \"xvdc\""'
 check "stats for people" sh -c 'pvring stats | grep -q xvda'
 
