@@ -153,22 +153,8 @@ int hv_client_new(struct hv *hv, int fd)
 
 void hv_client_accept(struct hv_source *source, uint32_t events)
 {
-	struct hv *hv = container_of(source, struct hv, control);
-	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
 	(void)events;
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-		hv_spare_turn_away(hv, source->fd);
-		return;
-	}
-	if (fd < 0)
-		return;
-	int err = hv_client_new(hv, fd);
-
-	if (err) {
-		hv_log("a client was turned away: %s", strerror(-err));
-		close(fd);
-	}
+	hv_accept(container_of(source, struct hv, control), source->fd, "a client", hv_client_new);
 }
 
 static void client_died(struct hv_source *source, uint32_t events)

@@ -179,6 +179,9 @@ int hv_confine(void);
 /* memory.c: sealed memory files. The descriptor, or a negative errno. */
 int hv_memory_new(const char *name, uint64_t bytes);
 
+/* Take a connection waiting on `fd` and hand it to `make`, which owns it unless it fails; `what` is for the log. */
+void hv_accept(struct hv *hv, int fd, const char *what, int (*make)(struct hv *hv, int fd));
+
 /* client.c */
 /* Take the connection `fd` over; on error it stays the caller's. */
 int hv_client_new(struct hv *hv, int fd);

@@ -128,3 +128,21 @@ void hv_server_close(struct hv *hv)
 	if (hv->directory >= 0)
 		close(hv->directory);
 }
+
+void hv_accept(struct hv *hv, int fd, const char *what, int (*make)(struct hv *hv, int fd))
+{
+	int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (connection < 0 && (errno == EMFILE || errno == ENFILE)) {
+		hv_spare_turn_away(hv, fd);
+		return;
+	}
+	if (connection < 0)
+		return;
+	int err = make(hv, connection);
+
+	if (err) {
+		hv_log("%s was turned away: %s", what, strerror(-err));
+		close(connection);
+	}
+}

@@ -153,22 +153,8 @@ static int client_new(struct hv *hv, int fd)
 
 void hv_xs_accept(struct hv_source *source, uint32_t events)
 {
-	struct hv *hv = container_of(source, struct hv, xenstored);
-	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
 	(void)events;
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-		hv_spare_turn_away(hv, source->fd);
-		return;
-	}
-	if (fd < 0)
-		return;
-	int err = client_new(hv, fd);
-
-	if (err) {
-		hv_log("xenstore: a client was turned away: %s", strerror(-err));
-		close(fd);
-	}
+	hv_accept(container_of(source, struct hv, xenstored), source->fd, "xenstore: a client", client_new);
 }
 
 void hv_xs_clients_free(struct hv *hv)
