@@ -8,6 +8,8 @@
 # With 32 requests in flight, and with one, thinking (sleeping at least) 0, 1 and 20 us between two. CPU is that of
 # the whole fio process, its start and its thinking included, and of the servers. fio runs on the first CPU, the servers
 # on the second. Other load on the machine spoils the figures; the load average is printed.
+# Then the CPU that little work takes: 1,000 requests a second, and one a second, which is idle but for a connected
+# client; in percent of a CPU, of the servers and of fio, its start not included, once, for as long as all rounds take.
 set -u
 here=$(cd "${0%/*}/.." && pwd)
 BUILD=${BUILD:-$here/build}
@@ -65,21 +67,30 @@ up test -S "$work/nbd.sock"
 ticks() { # ticks PID...: their CPU time, every thread, in clock ticks
 	for pid; do sed 's/.*) //' "/proc/$pid/stat"; done | awk '{t += $12 + $13} END {print t + 0}'
 }
+# way_is WAY: its part of fio's arguments, in `by`, and its servers, in `who`.
+way_is() {
+	who=
+	case $1 in
+	pvring) by=(--ioengine="external:$engine") who="$hypervisor $blkback" ;;
+	nbd) by=(--ioengine=nbd --uri="nbd+unix:///?socket=$work/nbd.sock") who=$nbdkit ;;
+	uring) by=(--ioengine=io_uring --filename="$work/image" --readonly) ;;
+	esac
+}
+fio_failed() {
+	echo "$0: fio failed ($1):" >&2
+	tail -n 3 "$work/fio.out" >&2
+	exit 70
+}
 # one WAY DEPTH THINK: one run; appends "WAY DEPTH THINK IOPS P50 P99 CPU-SECONDS/10^6" to the results, latency in ns.
 one() {
-	local way=$1 depth=$2 think=$3 who="" before after TIMEFORMAT="%U %S"
-	local args=(--name=job --rw=randread --bs=4k --iodepth="$depth" --norandommap --time_based --thread
-		--runtime="$seconds" --size=256M --output-format=json --output="$work/fio.json")
+	local way=$1 depth=$2 think=$3 before after TIMEFORMAT="%U %S"
+	local args=("${job[@]}" --iodepth="$depth" --runtime="$seconds" --output-format=json --output="$work/fio.json")
 	# Slept, so at least that long: fio 3.33 sleeps for ever after a spin that overshoots.
 	[ "$think" = 0 ] || args+=(--thinktime="$think")
-	case $way in
-	pvring) args+=(--ioengine="external:$engine") who="$hypervisor $blkback" ;;
-	nbd) args+=(--ioengine=nbd --uri="nbd+unix:///?socket=$work/nbd.sock") who=$nbdkit ;;
-	uring) args+=(--ioengine=io_uring --filename="$work/image" --readonly) ;;
-	esac
+	way_is "$way"
 	before=$(ticks $who)
-	{ time timeout $((seconds + 20)) taskset -c $client_cpu fio "${args[@]}" >"$work/fio.out" 2>&1; } 2>"$work/time" ||
-		{ echo "$0: fio failed ($way):" >&2; tail -n 3 "$work/fio.out" >&2; exit 70; }
+	{ time timeout $((seconds + 20)) taskset -c $client_cpu fio "${args[@]}" "${by[@]}" >"$work/fio.out" 2>&1; } 2>"$work/time" ||
+		fio_failed "$way"
 	after=$(ticks $who)
 	awk -v key="$way $depth $think" -v hz="$(getconf CLK_TCK)" -v ticks=$((after - before)) -v own="$(tail -1 "$work/time")" '
 		/"read" : {/ { read = 1 } /"write" : {/ { read = 0 }
@@ -92,7 +103,27 @@ one() {
 		"$work/fio.json" >>"$work/results"
 }
 
+# paced WAY RATE: as many requests a second; appends "WAY RATE SERVERS FIO", in percent of a CPU.
+paced() {
+	local way=$1 rate=$2 fio begin us spent fio_spent
+	way_is "$way"
+	taskset -c $client_cpu fio "${job[@]}" --iodepth=1 --rate_iops="$rate" --runtime=$((window + 2)) "${by[@]}" \
+		>"$work/fio.out" 2>&1 &
+	fio=$!
+	servers="$fio $servers"
+	sleep 1
+	begin=${EPOCHREALTIME/./} spent=$(ticks $who) fio_spent=$(ticks $fio)
+	sleep "$window"
+	us=$((${EPOCHREALTIME/./} - begin)) spent=$(($(ticks $who) - spent)) fio_spent=$(($(ticks $fio) - fio_spent))
+	wait $fio || fio_failed "$way"
+	servers=${servers#"$fio "}
+	awk -v key="$way $rate" -v us=$us -v hz="$(getconf CLK_TCK)" -v s=$spent -v f=$fio_spent \
+		'BEGIN { print key, 1e8 / hz * s / us, 1e8 / hz * f / us }' >>"$work/paced"
+}
+
+job=(--name=job --rw=randread --bs=4k --norandommap --time_based --thread --size=256M)
 cases=${CASES:-32:0 1:0 1:1 1:20}
+rates=${RATES-1000 1}
 load=$(cut -d' ' -f1-3 /proc/loadavg)
 for round in $(seq "$rounds"); do
 	[ -t 2 ] && echo "round $round of $rounds" >&2
@@ -100,9 +131,14 @@ for round in $(seq "$rounds"); do
 		for way in pvring nbd uring; do one $way "${case%:*}" "${case#*:}"; done
 	done
 done
+window=$((seconds * rounds))
+touch "$work/paced"
+for rate in $rates; do
+	for way in pvring nbd uring; do paced $way "$rate"; done
+done
 
-sort -k1,3 "$work/results" | awk -v json="$json" -v cases="$cases" -v load="$load" -v seconds="$seconds" -v rounds="$rounds" '
-	function median(list, n,   a, i, j, x) {
+awk -v json="$json" -v cases="$cases" -v rates="$rates" -v load="$load" -v seconds="$seconds" -v rounds="$rounds" '
+	function median(list,   n, a, i, j, x) {
 		n = split(list, a, " ")
 		for (i = 2; i <= n; i++) {
 			x = a[i] + 0
@@ -111,6 +147,7 @@ sort -k1,3 "$work/results" | awk -v json="$json" -v cases="$cases" -v load="$loa
 		}
 		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
 	}
+	NF == 4 { servers[$1, $2] = $3; fio[$1, $2] = $4; next }
 	{ for (i = 4; i <= 7; i++) v[$1, $2, $3, i] = v[$1, $2, $3, i] " " $i }
 	END {
 		n = split(cases, c, " ")
@@ -132,5 +169,13 @@ sort -k1,3 "$work/results" | awk -v json="$json" -v cases="$cases" -v load="$loa
 					printf "%-8s %5d %5d %10.0f %9.2f %9.2f %9.2f %8.2f %8.2f\n", way[w], d[1], d[2], m[w, 4], m[w, 5] / 1000, m[w, 6] / 1000, m[w, 7], m[w, 4] / m[2, 4], m[w, 4] / m[3, 4]
 			}
 		}
+		n = split(rates, c, " ")
+		if (json) printf "\n], \"paced\": ["
+		else if (n) printf "%-8s %10s %14s %14s\n", "way", "asked/s", "servers CPU %", "fio CPU %"
+		row = "%s%-8s %10d %14.2f %14.2f\n"
+		if (json) row = "%s\n  {\"way\": \"%s\", \"rate\": %d, \"servers_cpu_percent\": %.2f, \"fio_cpu_percent\": %.2f}"
+		for (k = 1; k <= n; k++)
+			for (w = 1; w <= 3; w++)
+				printf row, (json && k + w > 2 ? "," : ""), way[w], c[k], servers[way[w], c[k]], fio[way[w], c[k]]
 		if (json) print "\n]}"
-	}'
+	}' "$work/results" "$work/paced"
