@@ -307,6 +307,11 @@ int device_resize(struct pvr_host *host, uint32_t domid, uint32_t devid, char *w
 	if (!exists(&d, d.back))
 		return say(why, size, -ENOENT, "domain %u has no such disk: 'pvring block-list %u'", domid,
 			domid);
+	device_backend_read(host, domid, devid, "type", value, sizeof(value));
+	if (*value && strcmp(value, "file") && strcmp(value, "phy"))
+		return say(why, size, -EOPNOTSUPP,
+			"a disk of type %s keeps its size: files and block devices can be resized",
+			value);
 	rc = in_transaction(&d, ask_to_resize, NULL);
 	if (rc)
 		return say(why, size, rc, "xenstore: %s", strerror(-rc));

@@ -38,6 +38,11 @@ refuses "bad name" 64 "no name for a domain" pvring create 'a/b'
 refuses "attach of a missing image" 66 "none.img" pvring block-attach one "$work/none.img"
 check "nothing of it is left in xenstore" sh -c "! xenstore-exists /local/domain/0/backend/vbd/$(cat "$work/domid")/51712"
 refuses "detach of a disk that is not there" 66 "no such disk" pvring block-detach one xvda
+for type in mem null; do
+	vdev=$(pvring block-attach one $type=1M)
+	refuses "resize of a $type disk" 69 "type $type keeps its size" pvring block-resize one "$vdev"
+	pvring block-detach one "$vdev"
+done
 
 # An image truncated under us: an error for what is gone, and the disk lives on.
 truncated() {
