@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include <pvring/xen/event_channel.h>
+
 /*
  * Attach the calling process to domain `domid` of the hypervisor in `dir` (NULL: $PVRING_DIR; domid 0:
  * $PVRING_DOMID) and call pvr_init. Starts one thread for upcalls, which sleeps unless an event with a
@@ -23,5 +25,15 @@ void pvr_process_detach(void);
 
 /* The domain's memory, for programs that want to know: bytes in all and bytes free. */
 void pvr_process_memory(uint64_t *total, uint64_t *available);
+
+/*
+ * To sleep on a masked port with poll(2), among other descriptors: readable once an event came for it, until
+ * pvr_process_evtchn_drain. Events that came before this call may have been taken, so look at the ring after it. The
+ * descriptor stays the port's own, which closes it. -EINVAL for a port that is not open. Thread context.
+ */
+int pvr_process_evtchn_fd(evtchn_port_t port);
+
+/* Take the events that came: the descriptor is not readable, the port not pending. Look at the ring after it. */
+void pvr_process_evtchn_drain(evtchn_port_t port);
 
 #endif

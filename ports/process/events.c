@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <pvring/process.h>
+
 #include "internal.h"
 
 #define PORTS     ((uint32_t)EVTCHN_2L_NR_CHANNELS)
@@ -366,6 +368,36 @@ long events_poll(const struct sched_poll *poll)
 		if (fds[i].revents & POLLIN)
 			port_take(poll->ports[i], fds[i].fd, &none);
 	return 0;
+}
+
+/* Out of the upcall thread's set, which would take what the caller sleeps for. */
+int pvr_process_evtchn_fd(evtchn_port_t port)
+{
+	int rx = -EINVAL;
+
+	if (port >= PORTS)
+		return -EINVAL;
+	pthread_mutex_lock(&ports[port].lock);
+	if (ports[port].kind != PORT_CLOSED) {
+		port_disarm(&ports[port]);
+		rx = ports[port].rx;
+	}
+	pthread_mutex_unlock(&ports[port].lock);
+	return rx;
+}
+
+void pvr_process_evtchn_drain(evtchn_port_t port)
+{
+	struct epoll_event taken;
+
+	if (port >= PORTS)
+		return;
+	pthread_mutex_lock(&ports[port].lock);
+	if (ports[port].kind != PORT_CLOSED) {
+		epoll_wait(ports[port].rx, &taken, 1, 0);
+		bit_clear(pvr_process.info->evtchn_pending, port);
+	}
+	pthread_mutex_unlock(&ports[port].lock);
 }
 
 /*

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,24 @@ static void handler(evtchn_port_t port, void *arg)
 	pvr_port_wake(&fired);
 }
 
+/* A masked port's descriptor tells of every event until it is drained, and of none after. */
+static void poll_descriptor(evtchn_port_t port)
+{
+	struct pollfd readable = {.events = POLLIN};
+
+	pvr_process_evtchn_drain(port);
+	for (int i = 0; i < 3; i++) {
+		readable.fd = pvr_process_evtchn_fd(port);
+		CHECK(poll(&readable, 1, 0) == 0);
+		CHECK(pvr_evtchn_notify(port) == 0);
+		CHECK(poll(&readable, 1, 5000) == 1);
+		CHECK(poll(&readable, 1, 0) == 1);
+		pvr_process_evtchn_drain(port);
+		CHECK(!pvr_evtchn_clear(port));
+	}
+	CHECK(pvr_process_evtchn_fd(EVTCHN_2L_NR_CHANNELS) == -EINVAL);
+}
+
 void guest_events(int fd)
 {
 	attach();
@@ -255,7 +274,9 @@ void guest_events(int fd)
 	poll_both.nr_ports = 129;
 	CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)&poll_both,
 		      0) == -EINVAL);
+	poll_descriptor(ipi.port);
 	pvr_evtchn_close(ipi.port);
+	CHECK(pvr_process_evtchn_fd(ipi.port) == -EINVAL);
 	poll_both.ports = &both[1];
 	poll_both.nr_ports = 1;
 	CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)&poll_both,
