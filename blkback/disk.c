@@ -158,6 +158,7 @@ int pvr_blkback_disk_open(const struct pvr_blkback_spec *spec, struct pvr_blkbac
 		return pvr_blkback_refuse(error, -ENOMEM, "no memory");
 	new->fd = -1;
 	new->facts.sector_size = PVR_BLKBACK_SECTOR;
+	new->facts.barrier = 1;
 	new->facts.readonly = is(spec->mode, "r");
 	result = open_by_type(spec, new, error);
 	if (result) {

@@ -112,7 +112,7 @@ static int learn(const struct pvr_blkback_spec *spec, struct pvr_blkback_disk *d
 			spec->params, nbd->max);
 	nbd->max -= nbd->max % PVR_BLKBACK_SECTOR_MAX;
 	nbd->can_flush = call->can_flush(handle) > 0;
-	nbd->can_fua = call->can_fua(handle) > 0;
+	nbd->can_fua = disk->facts.barrier = call->can_fua(handle) > 0;
 	disk->facts.discard = call->can_trim(handle) > 0;
 	disk->facts.discard_granularity = disk->physical_size;
 	disk->single_worker = call->can_multi_conn(handle) <= 0;

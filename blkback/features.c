@@ -31,7 +31,7 @@ unsigned pvr_blkback_features(
 	add(&list, "physical-sector-size", disk->physical_size);
 	add(&list, "info", facts->readonly ? VDISK_READONLY : 0);
 	add(&list, "feature-flush-cache", 1);
-	add(&list, "feature-barrier", 1);
+	add(&list, "feature-barrier", facts->barrier ? 1 : 0);
 	add(&list, "feature-persistent", 1);
 	add(&list, "feature-max-indirect-segments", PVR_BLKBACK_SEGMENTS_MAX);
 	if (!facts->discard || facts->readonly)

@@ -47,7 +47,8 @@ struct pvr_blkback_facts {
 	uint64_t sectors;     /* of 512 bytes */
 	uint32_t sector_size; /* bytes, a power of two from 512 to 4096 */
 	int readonly;
-	int discard, discard_secure; /* whether it can; the engine's word */
+	int barrier; /* whether a write can be durable with its answer; the engine's word */
+	int discard, discard_secure; /* whether it can; the engine's word, too */
 	uint32_t discard_granularity, discard_alignment; /* bytes; 0: sector_size, and none */
 };
 

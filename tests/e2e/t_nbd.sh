@@ -33,6 +33,11 @@ check "byte for byte" cmp "$work/in.img" "$work/out2.img"
 options=,sector=4096
 check "sectors of 4096" sh -c "timeout 20 pvring run --disk 'nbd=$uri,sector=4096' -- pvring blk info | grep -q 'sector size 4096'"
 options=
+check "barriers and discards are offered" sh -c "timeout 20 pvring run --disk 'nbd=$uri' -- pvring blk info | grep -q 'barrier yes, discard yes'"
+kill "$server"
+serve nbdkit -f -U "$work/sock" --filter=fua memory 32M
+check "and no barriers by a server without FUA" \
+	sh -c "timeout 20 pvring run --disk 'nbd=$uri' -- pvring blk info | grep -q 'flush yes, barrier no, discard yes'"
 kill "$server"
 
 refuses "no server" 66 "is the NBD server running" pvring run --disk "nbd=$uri" -- true
