@@ -179,6 +179,12 @@ static int plugin_can_flush(void *handle)
 	return !!pvr_blkfront_info(disk)->flush;
 }
 
+static int plugin_can_trim(void *handle)
+{
+	(void)handle;
+	return pvr_blkfront_info(disk)->discard && plugin_can_write(handle);
+}
+
 /* One disk for everybody: what one connection flushed, all did. */
 static int plugin_can_multi_conn(void *handle)
 {
@@ -272,6 +278,19 @@ static int plugin_pwrite(
 	return flags & NBDKIT_FLAG_FUA ? plugin_flush(handle, 0) : 0;
 }
 
+static int plugin_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	int rc;
+
+	if (!aligned("trim", count, offset))
+		return -1;
+	rc = pvr_blkfront_discard(disk, offset / 512, count / 512, 0);
+	if (rc)
+		return fail("trim", offset, rc);
+	return flags & NBDKIT_FLAG_FUA ? plugin_flush(handle, 0) : 0;
+}
+
+/* The blocking calls have no barrier: what is to be durable is flushed. */
 static int plugin_can_fua(void *handle)
 {
 	return plugin_can_flush(handle) ? NBDKIT_FUA_NATIVE : NBDKIT_FUA_NONE;
@@ -292,10 +311,12 @@ static struct nbdkit_plugin plugin = {
 	.can_write = plugin_can_write,
 	.can_flush = plugin_can_flush,
 	.can_fua = plugin_can_fua,
+	.can_trim = plugin_can_trim,
 	.can_multi_conn = plugin_can_multi_conn,
 	.pread = plugin_pread,
 	.pwrite = plugin_pwrite,
 	.flush = plugin_flush,
+	.trim = plugin_trim,
 	.errno_is_preserved = 0,
 };
 
