@@ -32,7 +32,7 @@ LDLIBS := -lseccomp -luring -laio -ljansson -lpthread -lm
 src = $(wildcard $(addsuffix /*.c,$(1)))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
 
-FRONT_DIRS := rings blkfront
+FRONT_DIRS := rings frontend blkfront netfront
 LIBS := $(addprefix $(BUILD)/,libpvring.a libblkback.a libhypervisor.a libprocess.a libdom0.a libclient.a)
 
 # What is built only where its headers are installed; one line says what is left out.

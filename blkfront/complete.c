@@ -4,25 +4,8 @@
  * request bears it out. The first one that does not fit is the last one looked at.
  */
 #include "internal.h"
-#include "../rings/text.h"
 
 #include <errno.h>
-
-static void log_wrong(
-	const struct pvr_blkfront *disk, const char *what, const char *more, uint64_t number)
-{
-	char line[160];
-	struct pvr_text text;
-
-	pvr_text_init(&text, line, sizeof(line));
-	pvr_text_add_foreign(&text, disk->bus.path);
-	pvr_text_add(&text, ": ");
-	pvr_text_add(&text, what);
-	pvr_text_add(&text, more);
-	pvr_text_add_u64(&text, number);
-	pvr_text_add(&text, "; the disk is in error");
-	pvr_port_log(line);
-}
 
 /* Decode: what is wrong with an answer, or NULL. */
 static const char *wrong(
@@ -87,7 +70,7 @@ void blkfront_finish(struct pvr_blkfront_queue *queue, struct blkfront_shadow *s
 static void end_one(
 	struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow, uint64_t deadline_ns)
 {
-	int error = blkfront_life(queue->disk) == BLKFRONT_FAILED ? -EIO : -ENODEV;
+	int error = pvr_front_life(&queue->disk->front) == PVR_FRONT_FAILED ? -EIO : -ENODEV;
 
 	if (shadow->where == BLKFRONT_WAITING)
 		queue->waiting--;
@@ -97,13 +80,6 @@ static void end_one(
 	blkfront_finish(queue, shadow, error);
 }
 
-static void fail(
-	struct pvr_blkfront_queue *queue, const char *what, const char *more, uint64_t number)
-{
-	log_wrong(queue->disk, what, more, number);
-	blkfront_become(queue->disk, BLKFRONT_FAILED);
-}
-
 /*
  * An answer that fits its request: it is over, unless segments are left for another part. Zero when the
  * backend keeps the pages, which makes it the last answer.
@@ -111,9 +87,9 @@ static void fail(
 static int settle(struct pvr_blkfront_queue *queue, struct blkfront_shadow *shadow, int error)
 {
 	/* A backend that has died is allowed the time the hypervisor takes to unmap its pages. */
-	uint64_t deadline = blkfront_life(queue->disk) == BLKFRONT_LIVE
+	uint64_t deadline = pvr_front_life(&queue->disk->front) == PVR_FRONT_LIVE
 				    ? 0
-				    : pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
+				    : pvr_port_now_ns() + PVR_FRONT_PATIENCE_NS;
 
 	if (blkfront_unwire(queue, shadow, deadline))
 		return 0;
@@ -139,18 +115,20 @@ static int take_one(struct pvr_blkfront_queue *queue)
 	const char *what;
 
 	if (pending < 0)
-		fail(queue, "more answers than requests", ", beyond index ", ring->cons);
+		pvr_front_fail(&queue->disk->front, "more answers than requests", ", beyond index ",
+			ring->cons);
 	if (pending <= 0)
 		return pending;
 	blkif_response_take(ring, &answer);
 	what = wrong(queue, &answer);
 	if (what) {
-		fail(queue, what, "", answer.id);
+		pvr_front_fail(&queue->disk->front, what, "", answer.id);
 		return -EPROTO;
 	}
 	queue->stats.responses++;
 	if (!settle(queue, &queue->shadow[answer.id], error_of(answer.status))) {
-		fail(queue, "backend keeps pages of a request it answered", ", id ", answer.id);
+		pvr_front_fail(&queue->disk->front, "backend keeps pages of a request it answered",
+			", id ", answer.id);
 		return -EPROTO;
 	}
 	return 1;
@@ -161,8 +139,8 @@ int blkfront_queue_take(struct pvr_blkfront_queue *queue)
 	uint32_t taken = 0;
 
 	/* At most one ring full: `done` may keep a fast backend busy for ever. */
-	while (blkfront_life(queue->disk) != BLKFRONT_FAILED && taken < queue->disk->slots &&
-		take_one(queue) > 0)
+	while (pvr_front_life(&queue->disk->front) != PVR_FRONT_FAILED &&
+		taken < queue->disk->slots && take_one(queue) > 0)
 		taken++;
 	return (int)taken;
 }
@@ -170,7 +148,7 @@ int blkfront_queue_take(struct pvr_blkfront_queue *queue)
 int blkfront_queue_end(struct pvr_blkfront_queue *queue)
 {
 	int taken = blkfront_queue_take(queue);
-	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
+	uint64_t deadline = pvr_port_now_ns() + PVR_FRONT_PATIENCE_NS;
 
 	for (uint32_t id = 0; id < queue->disk->slots && blkfront_inflight(queue); id++)
 		if (queue->shadow[id].where != BLKFRONT_FREE)
@@ -183,10 +161,11 @@ int pvr_blkfront_poll(struct pvr_blkfront_queue *queue)
 	struct pvr_blkfront *disk = queue->disk;
 	int taken = blkfront_queue_take(queue);
 
-	blkfront_check_backend(disk);
-	if (blkfront_life(disk) == BLKFRONT_LIVE && blkfront_version(disk) != queue->version)
+	pvr_front_check_backend(&disk->front);
+	if (pvr_front_life(&disk->front) == PVR_FRONT_LIVE &&
+		pvr_front_version(&disk->front) != queue->version)
 		blkfront_queue_adopt(queue);
-	if (!blkfront_is_dead(disk)) {
+	if (!pvr_front_is_dead(&disk->front)) {
 		if (queue->waiting) {
 			blkfront_pump(queue);
 			pvr_blkfront_kick(queue);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The handshake of a disk: to Connected, and back to Closed. Nodes and states: Xen's public
- * io/blkif.h.
- */
+/* A disk opened and closed. Nodes and states: Xen's public io/blkif.h. */
 #include "internal.h"
 #include "../rings/text.h"
 
@@ -10,79 +7,13 @@
 
 #define DISK_PAGES ((unsigned)((sizeof(struct pvr_blkfront) + PVR_PAGE_SIZE - 1) / PVR_PAGE_SIZE))
 
-static uint32_t fired(struct pvr_blkfront *disk)
-{
-	return atomic_load_explicit(&disk->bus.watch.fired, memory_order_acquire);
-}
-
-/* Set our state unless it is that already. */
-static int become(struct pvr_blkfront *disk, enum xenbus_state state)
-{
-	return disk->bus.state == state ? 0 : pvr_xenbus_switch(&disk->bus, 0, state);
-}
-
-/*
- * Until the backend is in InitWait. One that is still in the middle of something, left there by an
- * earlier owner of the device, lets go of it when it sees Closed, and comes to InitWait when it
- * then sees Initialising.
- */
-static int await_backend_ready(struct pvr_blkfront *disk, uint64_t deadline_ns)
-{
-	for (;;) {
-		uint32_t seen = fired(disk);
-		enum xenbus_state back = pvr_xenbus_backend_state(&disk->bus);
-		int r;
-
-		switch (back) {
-		case XenbusStateInitialised:
-		case XenbusStateConnected:
-		case XenbusStateClosing:
-		case XenbusStateReconfiguring:
-		case XenbusStateReconfigured:
-			r = become(disk, XenbusStateClosed);
-			break;
-		default:
-			r = become(disk, XenbusStateInitialising);
-			break;
-		}
-		if (r || back == XenbusStateInitWait)
-			return r;
-		r = pvr_store_wait(&disk->bus.watch, seen, deadline_ns);
-		if (r)
-			return r;
-	}
-}
-
-static int await_connected(struct pvr_blkfront *disk, uint64_t deadline_ns)
-{
-	for (;;) {
-		uint32_t seen = fired(disk);
-		enum xenbus_state back = pvr_xenbus_backend_state(&disk->bus);
-		int r;
-
-		disk->watch_seen = seen;
-		switch (pvr_xenbus_front_next(disk->bus.state, back)) {
-		case PVR_XENBUS_GO:
-			return 0;
-		case PVR_XENBUS_CLOSE:
-		case PVR_XENBUS_RESTART:
-			return -ENODEV;
-		default:
-			break;
-		}
-		r = pvr_store_wait(&disk->bus.watch, seen, deadline_ns);
-		if (r)
-			return r;
-	}
-}
-
 /* Our own node says which device this is; requests repeat it. Not every toolstack writes it. */
 static blkif_vdev_t read_handle(struct pvr_blkfront *disk)
 {
 	char path[96];
 	uint64_t number;
 
-	if (pvr_text_path(disk->bus.path, "virtual-device", path, sizeof(path)) ||
+	if (pvr_text_path(disk->front.bus.path, "virtual-device", path, sizeof(path)) ||
 		pvr_store_read_u64(0, path, &number))
 		return 0;
 	return (blkif_vdev_t)number;
@@ -108,62 +39,46 @@ static int make_queues(struct pvr_blkfront *disk)
 	return r;
 }
 
-static int connect(struct pvr_blkfront *disk, uint64_t deadline_ns)
+static int read_facts(struct pvr_front *front, int again)
 {
-	int r = await_backend_ready(disk, deadline_ns);
+	struct pvr_blkfront *disk = blkfront_disk(front);
+	int r = blkfront_facts_read(disk);
 
-	if (r)
+	if (r || again)
 		return r;
 	disk->handle = read_handle(disk);
-	r = blkfront_offer(disk, 0);
-	if (!r)
-		r = await_connected(disk, deadline_ns);
-	if (!r)
-		r = blkfront_facts_read(disk);
-	if (!r)
-		r = make_queues(disk);
-	if (!r)
-		r = pvr_xenbus_switch(&disk->bus, 0, XenbusStateConnected);
-	return r;
+	return make_queues(disk);
 }
 
-/* Sleep until the backend has seen that we are closing, or closed, or is no more. */
-static void await_backend_past(
-	struct pvr_blkfront *disk, enum xenbus_state ours, uint64_t deadline_ns)
+static int is_idle(struct pvr_front *front)
 {
-	if (pvr_xenbus_switch(&disk->bus, 0, ours))
-		return;
-	for (;;) {
-		uint32_t seen = fired(disk);
-		enum xenbus_state back = pvr_xenbus_backend_state(&disk->bus);
+	const struct pvr_blkfront *disk = blkfront_disk(front);
+	uint32_t all = 0;
 
-		if (back == XenbusStateClosed || back == XenbusStateUnknown ||
-			back == XenbusStateInitialising || back == XenbusStateInitWait ||
-			back == ours)
-			return;
-		if (pvr_store_wait(&disk->bus.watch, seen, deadline_ns))
-			return;
-	}
+	for (unsigned i = 0; i < disk->queues; i++)
+		all += blkfront_inflight(&disk->queue[i]);
+	return !all;
 }
+
+static const struct pvr_front_ops ops = {
+	.offered = XenbusStateInitialised,
+	.make = blkfront_offer_make,
+	.write = blkfront_offer_write,
+	.drop = blkfront_offer_drop,
+	.facts = read_facts,
+	.changed = blkfront_facts_resized,
+	.idle = is_idle,
+};
 
 static void disconnect(struct pvr_blkfront *disk, uint64_t deadline_ns)
 {
-	uint64_t patience;
+	uint64_t patience = pvr_front_disconnect(&disk->front, deadline_ns);
 
-	/*
-	 * Closed already when the backend went first; what stands there now may be its successor.
-	 */
-	if (disk->bus.state != XenbusStateClosed) {
-		await_backend_past(disk, XenbusStateClosing, deadline_ns);
-		await_backend_past(disk, XenbusStateClosed, deadline_ns);
-	}
-	/* With the store went who could unmap. */
-	patience = pvr_store_is_broken() ? 0 : pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
 	for (unsigned i = 0; i < disk->queues; i++) {
 		blkfront_ring_free(&disk->queue[i].next, patience);
 		blkfront_queue_free(&disk->queue[i], patience);
 	}
-	pvr_xenbus_close(&disk->bus);
+	pvr_xenbus_close(&disk->front.bus);
 	pvr_port_pages_free(disk, DISK_PAGES);
 }
 
@@ -184,50 +99,49 @@ static struct pvr_blkfront_options within_bounds(const struct pvr_blkfront_optio
 		at_most(want.max_segments ? want.max_segments : BLKFRONT_SEGMENTS_DEFAULT,
 			BLKFRONT_SEGMENTS_MAX);
 	if (!want.reconnect_ns)
-		want.reconnect_ns = BLKFRONT_RECONNECT_NS;
+		want.reconnect_ns = PVR_FRONT_RECONNECT_NS;
 	return want;
 }
 
-static int open_once(const char *path, const struct pvr_blkfront_options *options,
-	uint64_t deadline_ns, struct pvr_blkfront **disk)
+struct opening {
+	const char *path;
+	const struct pvr_blkfront_options *options;
+	struct pvr_blkfront **disk;
+};
+
+static int open_once(void *request, uint64_t deadline_ns)
 {
+	const struct opening *opening = request;
 	struct pvr_blkfront *made = pvr_port_pages_alloc(DISK_PAGES);
 	int r;
 
 	if (!made)
 		return -ENOMEM;
-	made->want = within_bounds(options);
-	r = pvr_xenbus_open(&made->bus, path);
+	made->want = within_bounds(opening->options);
+	made->front.ops = &ops;
+	made->front.reconnect_ns = made->want.reconnect_ns;
+	r = pvr_xenbus_open(&made->front.bus, opening->path);
 	if (r) {
 		pvr_port_pages_free(made, DISK_PAGES);
 		return r;
 	}
-	r = connect(made, deadline_ns);
+	r = pvr_front_connect(&made->front, deadline_ns);
+	if (!r)
+		r = pvr_xenbus_switch(&made->front.bus, 0, XenbusStateConnected);
 	if (r) {
-		disconnect(made, pvr_port_now_ns() + BLKFRONT_PATIENCE_NS);
+		disconnect(made, pvr_port_now_ns() + PVR_FRONT_PATIENCE_NS);
 		return r;
 	}
-	*disk = made;
+	*opening->disk = made;
 	return 0;
 }
 
-/*
- * A backend that dies in the middle of the handshake leaves its successor a ring that it refuses: begin
- * again with the successor, if one comes soon.
- */
 int pvr_blkfront_open(const char *path, const struct pvr_blkfront_options *options,
 	uint64_t deadline_ns, struct pvr_blkfront **disk)
 {
-	int r = open_once(path, options, deadline_ns, disk);
+	struct opening opening = {path, options, disk};
 
-	for (unsigned tries = 0; r == -ENODEV && tries < BLKFRONT_OPEN_TRIES; tries++) {
-		uint64_t soon = pvr_port_now_ns() + BLKFRONT_SUCCESSOR_NS;
-
-		r = open_once(path, options, soon < deadline_ns ? soon : deadline_ns, disk);
-		if (r == -ETIMEDOUT)
-			return -ENODEV;
-	}
-	return r;
+	return pvr_front_open(open_once, &opening, deadline_ns);
 }
 
 /* Until the queue has nothing in flight, or the deadline. */
@@ -241,14 +155,14 @@ static void drain(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 
 void pvr_blkfront_close(struct pvr_blkfront *disk)
 {
-	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_CLOSE_NS;
+	uint64_t deadline = pvr_port_now_ns() + PVR_FRONT_CLOSE_NS;
 
 	for (unsigned i = 0; i < disk->queues; i++)
 		drain(&disk->queue[i], deadline);
-	blkfront_become(disk, BLKFRONT_GONE);
+	pvr_front_become(&disk->front, PVR_FRONT_GONE);
 	for (unsigned i = 0; i < disk->queues; i++)
 		blkfront_queue_end(&disk->queue[i]);
-	disconnect(disk, pvr_port_now_ns() + BLKFRONT_CLOSE_NS);
+	disconnect(disk, pvr_port_now_ns() + PVR_FRONT_CLOSE_NS);
 }
 
 const struct pvr_blkfront_info *pvr_blkfront_info(const struct pvr_blkfront *disk)
@@ -273,7 +187,7 @@ static void add_stats(struct pvr_blkfront_stats *sum, const struct pvr_blkfront_
 
 void pvr_blkfront_stats(const struct pvr_blkfront *disk, struct pvr_blkfront_stats *stats)
 {
-	*stats = (struct pvr_blkfront_stats){.reconnects = disk->reconnects};
+	*stats = (struct pvr_blkfront_stats){.reconnects = disk->front.reconnects};
 	for (unsigned i = 0; i < disk->queues; i++)
 		add_stats(stats, &disk->queue[i].stats);
 }

@@ -14,7 +14,7 @@ static int senseless(struct pvr_blkfront *disk, const char *name, const char *va
 	struct pvr_text text;
 
 	pvr_text_init(&text, line, sizeof(line));
-	pvr_text_add_foreign(&text, disk->bus.backend);
+	pvr_text_add_foreign(&text, disk->front.bus.backend);
 	pvr_text_add(&text, "/");
 	pvr_text_add(&text, name);
 	pvr_text_add(&text, " makes no sense: '");
@@ -47,7 +47,7 @@ static int read_fact(
 	struct pvr_blkfront *disk, const struct fact *fact, uint64_t otherwise, uint64_t *number)
 {
 	char text[PVR_U64_TEXT] = "";
-	int r = pvr_xenbus_backend_read(&disk->bus, fact->name, text, sizeof(text));
+	int r = pvr_xenbus_backend_read(&disk->front.bus, fact->name, text, sizeof(text));
 
 	if (r == -ENOENT && !fact->required) {
 		*number = otherwise;
@@ -165,11 +165,12 @@ int blkfront_facts_read(struct pvr_blkfront *disk)
 	return r;
 }
 
-int blkfront_facts_resized(struct pvr_blkfront *disk)
+int blkfront_facts_resized(struct pvr_front *front)
 {
+	struct pvr_blkfront *disk = blkfront_disk(front);
 	const struct fact fact = size_fact(disk);
 	/* What makes no sense here is not a size, and the one known stays. */
-	uint64_t sectors = pvr_xenbus_backend_u64(&disk->bus, fact.name, UINT64_MAX);
+	uint64_t sectors = pvr_xenbus_backend_u64(&disk->front.bus, fact.name, UINT64_MAX);
 
 	if (sectors == disk->info.sectors || !is_sensible(&fact, sectors))
 		return 0;

@@ -7,24 +7,17 @@
  * is there before the first one, so that the data path neither locks nor allocates, but for the pages
  * of a pool, which are allocated when they are first used.
  *
- * Who may touch what: a queue's owner everything in it but `next`; whoever holds `control` the disk,
- * its nodes and each queue's `next`. A reconnect makes the new rings as `next`, and raises `version`
- * once the backend has them; each owner sees that in its next poll, and takes its ring over.
+ * Who may touch what: a queue's owner everything in it but `next`; whoever holds front.control the disk,
+ * its nodes and each queue's `next`. See frontend/frontend.h.
  */
 #ifndef PVR_BLKFRONT_INTERNAL_H
 #define PVR_BLKFRONT_INTERNAL_H
 
 #include <pvring/blkfront.h>
-#include <pvring/evtchn.h>
-#include <pvring/grant.h>
-#include <pvring/port.h>
-#include <pvring/ring.h>
-#include <pvring/xenbus.h>
 
-#include "../rings/internal.h"
+#include "../frontend/frontend.h"
 
 #define BLKFRONT_ORDER_MAX        4u
-#define BLKFRONT_RING_PAGES_MAX   (1u << BLKFRONT_ORDER_MAX)
 #define BLKFRONT_QUEUES_MAX       16u
 #define BLKFRONT_SEGMENTS_DEFAULT 32u
 #define BLKFRONT_SEGMENTS_MAX     256u
@@ -32,17 +25,7 @@
 /* Grants of a queue: as many pages can be in flight, or kept by persistent grants. */
 #define BLKFRONT_POOL_MAX 2048u
 
-/* How long a backend that is wrong or gone may still keep our pages before we call them lost. */
-#define BLKFRONT_PATIENCE_NS 1000000000ull
-
-/* How long a close, ours or the backend's, may take. */
-#define BLKFRONT_CLOSE_NS 5000000000ull
-
-/* How long an open waits for the successor of a backend that died meanwhile, and how often. */
-#define BLKFRONT_SUCCESSOR_NS 1000000000ull
-#define BLKFRONT_OPEN_TRIES   4u
-
-#define BLKFRONT_RECONNECT_NS 60000000000ull
+_Static_assert(PVR_FRONT_PAGES_MAX == 1u << BLKFRONT_ORDER_MAX, "pages of a ring");
 
 PVR_RING_TYPE(blkif, struct blkif_request, struct blkif_response);
 
@@ -81,10 +64,7 @@ struct blkfront_shadow {
 /* What a backend is offered for one queue. */
 struct blkfront_ring {
 	struct pvr_ring ring;
-	struct pvr_sring *pages;
-	unsigned pages_count;
-	unsigned granted; /* of page_grants */
-	grant_ref_t page_grants[BLKFRONT_RING_PAGES_MAX];
+	struct pvr_front_pages pages;
 	evtchn_port_t port;
 };
 
@@ -107,32 +87,15 @@ struct pvr_blkfront_queue {
 
 	uint64_t spin_ns; /* how long to poll before sleeping, as it has paid lately */
 
-	struct blkfront_ring next; /* under the disk's `control`; pages NULL: none */
+	struct blkfront_ring next; /* under the disk's `control`; no pages: none */
 } __attribute__((aligned(64)));
-
-enum blkfront_life {
-	BLKFRONT_LIVE,
-	BLKFRONT_LOST,    /* the backend went, and another one is expected: requests wait */
-	BLKFRONT_LEAVING, /* the backend closes: it may still answer, nothing is added */
-	BLKFRONT_GONE,    /* all requests end with -ENODEV */
-	BLKFRONT_FAILED,  /* all requests end with -EIO, later ones with -ENODEV */
-};
 
 struct sync_call; /* sync.c */
 
 struct pvr_blkfront {
+	struct pvr_front front;
 	struct pvr_blkfront_options want; /* within bounds, defaults filled in */
-	_Atomic uint32_t life;
-	_Atomic uint32_t version;    /* goes up when the owners have something to take over */
-	_Atomic uint32_t watch_seen; /* bus.watch.fired as last acted upon */
-	struct pvr_mutex control;
-
-	/* Under `control`, after pvr_blkfront_open. */
-	struct pvr_xenbus_dev bus;
-	struct pvr_blkfront_info info;
-	uint64_t deadline; /* of BLKFRONT_LEAVING and BLKFRONT_LOST */
-	uint64_t next_look;
-	uint64_t reconnects;
+	struct pvr_blkfront_info info;    /* under front.control, after pvr_blkfront_open */
 
 	blkif_vdev_t handle;
 	uint32_t slots; /* shadows of a queue */
@@ -146,34 +109,32 @@ struct pvr_blkfront {
 	int led;
 };
 
-/* ---- offer.c: rings, and the nodes that tell of them ---- */
+static inline struct pvr_blkfront *blkfront_disk(struct pvr_front *front)
+{
+	return (struct pvr_blkfront *)((char *)front - offsetof(struct pvr_blkfront, front));
+}
 
-int blkfront_ring_make(struct pvr_blkfront *disk, struct blkfront_ring *ring, uint32_t order);
+/* ---- offer.c: rings, and the nodes that tell of them; see struct pvr_front_ops ---- */
 
 /* Also for one half made. Pages the backend keeps mapped are lost; how many references, is returned. */
 unsigned blkfront_ring_free(struct blkfront_ring *ring, uint64_t deadline_ns);
 
-/*
- * Make the `next` ring of every queue, write all nodes, go to Initialised. `reconnect`: the number of
- * queues is settled; -ENODEV when the backend takes fewer.
- */
-int blkfront_offer(struct pvr_blkfront *disk, int reconnect);
-void blkfront_offer_drop(struct pvr_blkfront *disk);
+/* The `next` ring of every queue. */
+int blkfront_offer_make(struct pvr_front *front, int again);
+int blkfront_offer_write(struct pvr_front *front, pvr_store_tx tx);
+void blkfront_offer_drop(struct pvr_front *front);
 
 /* facts.c: what the backend publishes once it is Connected, into disk->info. -EPROTO (logged). */
 int blkfront_facts_read(struct pvr_blkfront *disk);
 
 /* The size again, which a backend may change while Connected. Nonzero when it did. */
-int blkfront_facts_resized(struct pvr_blkfront *disk);
+int blkfront_facts_resized(struct pvr_front *front);
 
 /* ---- queue.c ---- */
 
 /* Shadows, pool and indirect pages, for what disk->info says. */
 int blkfront_queue_make(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue);
 void blkfront_queue_free(struct pvr_blkfront_queue *queue, uint64_t deadline_ns);
-
-/* Take a page's grant back, waiting until the deadline for a peer that still maps it; -EBUSY. */
-int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns);
 
 /*
  * Take over what has changed of the disk: facts, and the new ring, on which everything unanswered is
@@ -218,36 +179,12 @@ int blkfront_queue_end(struct pvr_blkfront_queue *queue);
 /* Whether a request can be put to this disk: 0 or the error it ends with. */
 int blkfront_check(const struct pvr_blkfront_info *facts, const struct pvr_blk_request *request);
 
-/* ---- state.c ---- */
-
-/*
- * Act on what the backend's state has become since the last time; cheap when it did not change.
- */
-void blkfront_check_backend(struct pvr_blkfront *disk);
-
-/* The backend's end of the channel is closed: it died, or will be heard of otherwise. */
-void blkfront_peer_gone(struct pvr_blkfront *disk);
-
-/* Another life, unless it is over already. */
-void blkfront_become(struct pvr_blkfront *disk, enum blkfront_life life);
-
 /* ---- wait.c: pvr_blkfront_wait in steps, for blocking use, where the disk is not owned while
  * sleeping. `spin` and `sleep` touch nothing that another thread's submit writes; `arm` needs the
  * queue. arm returns nonzero when there is something to do already. ---- */
 int blkfront_spin(struct pvr_blkfront_queue *queue, uint32_t cons, uint64_t deadline_ns);
 int blkfront_arm(struct pvr_blkfront_queue *queue);
 int blkfront_sleep(struct pvr_blkfront_queue *queue, uint64_t deadline_ns);
-void blkfront_spin_learn(struct pvr_blkfront_queue *queue, uint64_t waited_ns);
-
-static inline enum blkfront_life blkfront_life(const struct pvr_blkfront *disk)
-{
-	return (enum blkfront_life)atomic_load_explicit(&disk->life, memory_order_acquire);
-}
-
-static inline int blkfront_is_dead(const struct pvr_blkfront *disk)
-{
-	return blkfront_life(disk) >= BLKFRONT_GONE;
-}
 
 static inline uint32_t blkfront_inflight(const struct pvr_blkfront_queue *queue)
 {
@@ -259,11 +196,6 @@ static inline void blkfront_inflight_add(struct pvr_blkfront_queue *queue, uint3
 {
 	atomic_store_explicit(
 		&queue->inflight, blkfront_inflight(queue) + change, memory_order_relaxed);
-}
-
-static inline uint32_t blkfront_version(const struct pvr_blkfront *disk)
-{
-	return atomic_load_explicit(&disk->version, memory_order_acquire);
 }
 
 #endif

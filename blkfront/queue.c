@@ -7,28 +7,11 @@
 
 #include <errno.h>
 
-#define RETRY_NS 1000000ull
-
-static unsigned pages_for(size_t bytes)
-{
-	return (unsigned)((bytes + PVR_PAGE_SIZE - 1) / PVR_PAGE_SIZE);
-}
-
-int blkfront_grant_end(grant_ref_t ref, uint64_t deadline_ns)
-{
-	while (pvr_grant_end(ref)) {
-		if (pvr_port_now_ns() >= deadline_ns)
-			return -EBUSY;
-		pvr_pause(RETRY_NS);
-	}
-	return 0;
-}
-
 /* ---- made ---- */
 
 static int make_shadows(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue)
 {
-	queue->shadow_pages = pages_for(disk->slots * sizeof(*queue->shadow));
+	queue->shadow_pages = pvr_front_pages_for(disk->slots * sizeof(*queue->shadow));
 	queue->shadow = pvr_port_pages_alloc(queue->shadow_pages);
 	if (!queue->shadow)
 		return -ENOMEM;
@@ -55,7 +38,8 @@ static int make_indirect(struct pvr_blkfront *disk, struct pvr_blkfront_queue *q
 
 		if (r)
 			return r;
-		pvr_grant_access(shadow->indirect_ref, disk->bus.backend_id, pvr_port_gfn(page), 1);
+		pvr_grant_access(
+			shadow->indirect_ref, disk->front.bus.backend_id, pvr_port_gfn(page), 1);
 		shadow->indirect = page;
 		queue->indirect_count = i + 1;
 	}
@@ -73,7 +57,7 @@ static int make_pool(struct pvr_blkfront *disk, struct pvr_blkfront_queue *queue
 		count /= 2;
 	if (count < disk->info.max_segments)
 		count = disk->info.max_segments;
-	queue->pool_pages = pages_for(count * sizeof(*queue->pool));
+	queue->pool_pages = pvr_front_pages_for(count * sizeof(*queue->pool));
 	queue->pool = pvr_port_pages_alloc(queue->pool_pages);
 	if (!queue->pool)
 		return -ENOMEM;
@@ -103,24 +87,12 @@ int blkfront_queue_make(struct pvr_blkfront *disk, struct pvr_blkfront_queue *qu
 
 /* ---- taken down ---- */
 
-/* 0, or 1 when the reference is lost, and with it the page behind. */
-static unsigned end_or_leak(struct pvr_blkfront_queue *queue, grant_ref_t ref, uint64_t deadline_ns)
-{
-	if (blkfront_grant_end(ref, deadline_ns) == 0) {
-		pvr_grant_free(&ref, 1);
-		return 0;
-	}
-	pvr_grant_leak(ref);
-	queue->stats.grants_leaked++;
-	return 1;
-}
-
 static void free_pool(struct pvr_blkfront_queue *queue, uint64_t deadline_ns)
 {
 	for (unsigned i = 0; i < queue->pool_count; i++) {
 		struct blkfront_grant *grant = &queue->pool[i];
 
-		if (grant->ref == PVR_GRANT_NONE || end_or_leak(queue, grant->ref, deadline_ns))
+		if (grant->ref == PVR_GRANT_NONE || pvr_front_grant_drop(grant->ref, deadline_ns))
 			continue;
 		if (grant->page)
 			pvr_port_pages_free(grant->page, 1);
@@ -135,7 +107,7 @@ static void free_indirect(struct pvr_blkfront_queue *queue, uint64_t deadline_ns
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < queue->indirect_count; i++)
-		kept += end_or_leak(queue, queue->shadow[i].indirect_ref, deadline_ns);
+		kept += pvr_front_grant_drop(queue->shadow[i].indirect_ref, deadline_ns);
 	if (queue->indirect && !kept)
 		pvr_port_pages_free(queue->indirect, queue->disk->slots);
 }
@@ -162,7 +134,7 @@ static void end_persistent(struct pvr_blkfront_queue *queue, uint64_t deadline_n
 		if (!grant->live)
 			continue;
 		grant->live = 0;
-		if (blkfront_grant_end(grant->ref, deadline_ns) == 0)
+		if (pvr_front_grant_end(grant->ref, deadline_ns) == 0)
 			continue;
 		/* Without its page the element is of no use to copy through, but stays in its list. */
 		pvr_grant_leak(grant->ref);
@@ -205,7 +177,7 @@ static void move_requests(struct pvr_blkfront_queue *queue, uint64_t deadline_ns
 
 static void move(struct pvr_blkfront_queue *queue, const struct blkfront_ring *next)
 {
-	uint64_t deadline = pvr_port_now_ns() + BLKFRONT_PATIENCE_NS;
+	uint64_t deadline = pvr_port_now_ns() + PVR_FRONT_PATIENCE_NS;
 
 	queue->stats.grants_leaked += blkfront_ring_free(&queue->live, deadline);
 	queue->live = *next;
@@ -222,20 +194,20 @@ void blkfront_queue_adopt(struct pvr_blkfront_queue *queue)
 
 	/* What the last backend has answered is answered. `done` may submit: that waits. */
 	blkfront_queue_take(queue);
-	if (blkfront_is_dead(disk))
+	if (pvr_front_is_dead(&disk->front))
 		return;
-	pvr_mutex_lock(&disk->control);
-	version = blkfront_version(disk);
+	pvr_mutex_lock(&disk->front.control);
+	version = pvr_front_version(&disk->front);
 	/* Another backend may have been lost while we looked: its rings are no good. */
-	if (blkfront_life(disk) != BLKFRONT_LIVE) {
-		pvr_mutex_unlock(&disk->control);
+	if (pvr_front_life(&disk->front) != PVR_FRONT_LIVE) {
+		pvr_mutex_unlock(&disk->front.control);
 		return;
 	}
 	next = queue->next;
 	queue->next = (struct blkfront_ring){0};
 	queue->facts = disk->info;
-	pvr_mutex_unlock(&disk->control);
-	if (next.pages)
+	pvr_mutex_unlock(&disk->front.control);
+	if (next.pages.at)
 		move(queue, &next);
 	queue->version = version;
 	blkfront_pump(queue);

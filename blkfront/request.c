@@ -82,9 +82,9 @@ int blkfront_check(const struct pvr_blkfront_info *facts, const struct pvr_blk_r
 
 static int check(const struct pvr_blkfront_queue *queue, const struct pvr_blk_request *request)
 {
-	enum blkfront_life life = blkfront_life(queue->disk);
+	enum pvr_front_life life = pvr_front_life(&queue->disk->front);
 
-	if (life != BLKFRONT_LIVE && life != BLKFRONT_LOST)
+	if (life != PVR_FRONT_LIVE && life != PVR_FRONT_LOST)
 		return -ENODEV;
 	return blkfront_check(&queue->facts, request);
 }
@@ -122,7 +122,7 @@ unsigned pvr_blkfront_submit(
 
 void pvr_blkfront_kick(struct pvr_blkfront_queue *queue)
 {
-	if (blkfront_is_dead(queue->disk) || !pvr_ring_publish_notify(&queue->live.ring))
+	if (pvr_front_is_dead(&queue->disk->front) || !pvr_ring_publish_notify(&queue->live.ring))
 		return;
 	queue->stats.notifies++;
 	pvr_evtchn_notify(queue->live.port);

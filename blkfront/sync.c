@@ -170,7 +170,7 @@ static void lead_sleep(struct pvr_blkfront *disk)
 	pvr_mutex_lock(&disk->mutex);
 	if (slept && !r)
 		queue->stats.events++;
-	blkfront_spin_learn(queue, pvr_port_now_ns() - start);
+	pvr_front_spin_learn(&queue->spin_ns, pvr_port_now_ns() - start);
 }
 
 static void lead(struct pvr_blkfront *disk, const struct sync_call *own)
@@ -283,13 +283,13 @@ int pvr_blkfront_serve(struct pvr_blkfront *disk, uint64_t deadline_ns)
 	int dead;
 
 	pvr_mutex_lock(&disk->mutex);
-	blkfront_check_backend(disk);
-	dead = blkfront_is_dead(disk);
+	pvr_front_check_backend(&disk->front);
+	dead = pvr_front_is_dead(&disk->front);
 	if (dead)
 		blkfront_queue_end(&disk->queue[0]);
-	seen = atomic_load_explicit(&disk->watch_seen, memory_order_relaxed);
+	seen = atomic_load_explicit(&disk->front.watch_seen, memory_order_relaxed);
 	pvr_mutex_unlock(&disk->mutex);
 	if (dead)
 		return -ENODEV;
-	return pvr_store_wait(&disk->bus.watch, seen, deadline_ns);
+	return pvr_store_wait(&disk->front.bus.watch, seen, deadline_ns);
 }

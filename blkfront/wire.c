@@ -85,7 +85,7 @@ int blkfront_unwire(
 	for (uint16_t at = shadow->chain; at != BLKFRONT_NONE; at = queue->pool[at].next) {
 		struct blkfront_grant *grant = &queue->pool[at];
 
-		if (deadline_ns ? blkfront_grant_end(grant->ref, deadline_ns)
+		if (deadline_ns ? pvr_front_grant_end(grant->ref, deadline_ns)
 				: pvr_grant_end(grant->ref))
 			r = -EBUSY;
 		else
@@ -126,7 +126,7 @@ static void grant_segment(struct pvr_blkfront_queue *queue, struct blkfront_gran
 	const struct pvr_blk_segment *segment, int reads)
 {
 	const void *page = segment->address;
-	domid_t peer = queue->disk->bus.backend_id;
+	domid_t peer = queue->disk->front.bus.backend_id;
 
 	if (queue->disk->bounce) {
 		copy_in(queue, grant, segment, reads);
@@ -324,7 +324,7 @@ static int can_put(const struct pvr_blkfront_queue *queue)
 {
 	const struct pvr_blkfront *disk = queue->disk;
 
-	return blkfront_life(disk) == BLKFRONT_LIVE && blkfront_version(disk) == queue->version &&
+	return pvr_front_life(&disk->front) == PVR_FRONT_LIVE && pvr_front_version(&disk->front) == queue->version &&
 	       pvr_ring_free(&queue->live.ring);
 }
 

@@ -130,22 +130,36 @@ int pvr_evtchn_clear(evtchn_port_t port)
 	return (__atomic_fetch_and(pending_word(port), ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
 }
 
-int pvr_evtchn_wait(evtchn_port_t port, uint64_t deadline_ns)
+static int clear_any(const evtchn_port_t *ports, unsigned count)
 {
-	struct sched_poll poll = {.ports = &port, .nr_ports = 1};
+	int any = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		any |= pvr_evtchn_clear(ports[i]);
+	return any;
+}
+
+int pvr_evtchn_wait_any(const evtchn_port_t *ports, unsigned count, uint64_t deadline_ns)
+{
+	struct sched_poll poll = {.ports = (evtchn_port_t *)(uintptr_t)ports, .nr_ports = count};
 	long r;
 
-	if (pvr_evtchn_clear(port))
+	if (clear_any(ports, count))
 		return 0;
 	/* For the hypervisor 0 is no deadline; one that has passed makes it look, and not sleep. */
 	poll.timeout = deadline_ns == UINT64_MAX ? 0 : deadline_ns ? deadline_ns : 1;
 	r = pvr_port_hypercall(
 		__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)(uintptr_t)&poll, 0);
-	if (pvr_evtchn_clear(port))
+	if (clear_any(ports, count))
 		return 0;
 	if (r < 0)
 		return (int)r;
 	return pvr_port_now_ns() >= deadline_ns ? -ETIMEDOUT : 0;
+}
+
+int pvr_evtchn_wait(evtchn_port_t port, uint64_t deadline_ns)
+{
+	return pvr_evtchn_wait_any(&port, 1, deadline_ns);
 }
 
 /* ---- upcall ---- */

@@ -56,4 +56,7 @@ int pvr_evtchn_clear(evtchn_port_t port);
  */
 int pvr_evtchn_wait(evtchn_port_t port, uint64_t deadline_ns);
 
+/* The same for any of `count` masked ports (1 to 8); clears the pending bits of all. */
+int pvr_evtchn_wait_any(const evtchn_port_t *ports, unsigned count, uint64_t deadline_ns);
+
 #endif

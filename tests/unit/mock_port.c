@@ -335,13 +335,21 @@ static long event_op(unsigned long command, void *arg)
 	}
 }
 
+static int any_pending(const struct sched_poll *poll)
+{
+	for (unsigned i = 0; i < poll->nr_ports; i++)
+		if (is_set(m.boot.shared_info->evtchn_pending, poll->ports[i]))
+			return 1;
+	return 0;
+}
+
 static long poll_op(const struct sched_poll *poll)
 {
 	uint64_t deadline = poll->timeout ? poll->timeout : UINT64_MAX;
 	int late = 0;
 
 	pthread_mutex_lock(&world);
-	while (!late && !is_set(m.boot.shared_info->evtchn_pending, poll->ports[0]))
+	while (!late && !any_pending(poll))
 		late = sleep_until(deadline);
 	pthread_mutex_unlock(&world);
 	return 0;

@@ -68,7 +68,7 @@ static void near_the_wrap(unsigned index)
 {
 	struct blkfront_ring *live = &pvr_blkfront_queue(disk, index)->live;
 
-	pvr_ring_front_init(&live->ring, live->pages, live->ring.entries, UINT32_MAX - 2);
+	pvr_ring_front_init(&live->ring, live->pages.at, live->ring.entries, UINT32_MAX - 2);
 	peer_attach(index);
 }
 

@@ -73,7 +73,7 @@ static void open_disk(const struct pvr_blkfront_options *options)
 static void near_the_wrap(void)
 {
 	pvr_ring_front_init(
-		&queue->live.ring, queue->live.pages, queue->live.ring.entries, UINT32_MAX - 1);
+		&queue->live.ring, queue->live.pages.at, queue->live.ring.entries, UINT32_MAX - 1);
 	peer_attach(0);
 }
 
