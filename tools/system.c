@@ -164,9 +164,7 @@ static int attach_disks(struct ephemeral *system, struct disk_spec *disks, unsig
 	if (rc)
 		return tool_no_hypervisor(system->dir, rc);
 	for (unsigned i = 0; i < count && !rc; i++) {
-		uint32_t devid;
-
-		rc = device_attach(host, system->domid, &disks[i], &devid, why, sizeof(why));
+		rc = disk_attach(host, system->domid, &disks[i], why, sizeof(why));
 		if (rc)
 			rc = tool_error(rc == -EIO ? EX_NOINPUT : tool_status(rc), "%s", why);
 	}

@@ -66,26 +66,12 @@ int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t 
 int disk_vdev_number(const char *vdev, uint32_t *number);
 const char *disk_vdev_name(uint32_t number, char out[16]);
 
-/* ---- devices in xenstore (toolstack.c) ---- */
-
 /*
- * Create the two directories of a disk in one transaction, then wait until its backend has opened
- * it. Chooses the first free xvdX when spec->vdev is empty. 0 with *devid, or a negative errno with
- * one line in why[size].
+ * Give a domain a disk (disk.c): returns once its backend has opened it, or says in why[size] why not. Takes
+ * the first free xvdX when spec->vdev is empty. 0 or a negative errno.
  */
-int device_attach(struct pvr_host *host, uint32_t domid, struct disk_spec *spec, uint32_t *devid,
-	char *why, size_t size);
-
-/* Ask the backend to close, wait for it (force: do not), remove both directories. As above. */
-int device_detach(
-	struct pvr_host *host, uint32_t domid, uint32_t devid, int force, char *why, size_t size);
-
-/* Tell the backend that the image has another length now; wait until it has looked. As above. */
-int device_resize(struct pvr_host *host, uint32_t domid, uint32_t devid, char *why, size_t size);
-
-/* A node below a device's backend directory, "" when it is missing. */
-void device_backend_read(struct pvr_host *host, uint32_t domid, uint32_t devid, const char *name,
-	char *value, size_t size);
+int disk_attach(struct pvr_host *host, uint32_t domid, const struct disk_spec *spec, char *why,
+	size_t size);
 
 /* ---- domains ---- */
 

@@ -1,38 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What libxl does for a disk: the two xenstore directories of a device, written in one transaction,
- * and its orderly end. Node names and permissions are libxl's, so that its tools and ours read the
- * same.
+ * What libxl does for a device: its two xenstore directories, written in one transaction, and its
+ * orderly end. Node names and permissions are libxl's, so that its tools and ours read the same.
  */
-#include "tools.h"
+#include "device.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <pvring/xen/xenbus.h>
 #include <pvring/xenbus.h>
 
-#define ATTACH_TIMEOUT_MS 10000 /* libxl's for a backend to reach InitWait */
-#define DETACH_TIMEOUT_MS 10000
-#define TX_TRIES          16
+#define TIMEOUT_S 10 /* libxl's for a backend to reach InitWait, and ours for all others */
+#define POLL_MS   2
+#define TX_TRIES  16
 
-/* The two directories of a device. */
-struct device {
-	struct pvr_host *host;
-	pvr_host_tx tx;
-	uint32_t domid, devid;
-	char front[64], back[64];
-	int error; /* the first that failed, so that a row of writes needs one check */
-};
-
-static int say(char *why, size_t size, int error, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static int say(char *why, size_t size, int error, const char *format, ...)
+int device_say(char *why, size_t size, int error, const char *format, ...)
 {
 	va_list args;
 
@@ -42,16 +28,23 @@ static int say(char *why, size_t size, int error, const char *format, ...)
 	return error;
 }
 
-static void device_paths(struct device *d, struct pvr_host *host, uint32_t domid, uint32_t devid)
+static void set_devid(struct device *d, uint32_t devid)
 {
-	*d = (struct device){.host = host, .domid = domid, .devid = devid};
-	snprintf(d->front, sizeof(d->front), "/local/domain/%u/device/vbd/%u", domid, devid);
-	snprintf(d->back, sizeof(d->back), "/local/domain/0/backend/vbd/%u/%u", domid, devid);
+	d->devid = devid;
+	snprintf(d->front, sizeof(d->front), "/local/domain/%u/device/%s/%u", d->domid,
+		d->class->name, devid);
+	snprintf(d->back, sizeof(d->back), "/local/domain/0/backend/%s/%u/%u", d->class->name,
+		d->domid, devid);
 }
 
-static void put(struct device *d, const char *dir, const char *name, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static void put(struct device *d, const char *dir, const char *name, const char *format, ...)
+void device_init(struct device *d, const struct device_class *class, struct pvr_host *host,
+	uint32_t domid, uint32_t devid)
+{
+	*d = (struct device){.class = class, .host = host, .domid = domid};
+	set_devid(d, devid);
+}
+
+void device_put(struct device *d, const char *dir, const char *name, const char *format, ...)
 {
 	char path[128], value[1200];
 	va_list args;
@@ -64,6 +57,17 @@ static void put(struct device *d, const char *dir, const char *name, const char 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	d->error = pvr_host_store_write(d->host, d->tx, path, value);
 }
+
+void device_read(struct device *d, const char *name, char *value, size_t size)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", d->back, name);
+	if (pvr_host_store_read(d->host, 0, path, value, size) < 0)
+		*value = 0;
+}
+
+/* ---- the bodies of transactions ---- */
 
 /* A directory that `owner` owns and `reader` may read. */
 static void make_dir(struct device *d, const char *dir, uint32_t owner, uint32_t reader)
@@ -81,55 +85,47 @@ static void make_dir(struct device *d, const char *dir, uint32_t owner, uint32_t
 	d->error = pvr_host_store_set_perms(d->host, d->tx, dir, perms, (size_t)length);
 }
 
-static void write_disk(struct device *d, const struct disk_spec *spec)
+static void create_dirs(struct device *d, const void *spec)
 {
-	static const char *const types[] = {"file", "mem", "null", "nbd"};
-
 	make_dir(d, d->front, d->domid, 0);
 	make_dir(d, d->back, 0, d->domid);
-	put(d, d->back, "frontend", "%s", d->front);
-	put(d, d->back, "frontend-id", "%u", d->domid);
-	put(d, d->back, "online", "1");
-	put(d, d->back, "dev", "%s", spec->vdev);
-	put(d, d->back, "type", "%s", types[spec->type]);
-	if (spec->type == DISK_FILE || spec->type == DISK_NBD)
-		put(d, d->back, "params", "%s", spec->path);
-	else
-		put(d, d->back, "params", "%" PRIu64, spec->bytes);
-	put(d, d->back, "mode", "%s", spec->readonly ? "r" : "w");
-	put(d, d->back, "device-type", "disk");
-	if (spec->direct)
-		put(d, d->back, "direct", "1");
-	if (spec->no_discard)
-		put(d, d->back, "discard-enable", "0");
-	if (spec->iops)
-		put(d, d->back, "iops", "%" PRIu64, spec->iops);
-	if (spec->bps)
-		put(d, d->back, "bps", "%" PRIu64, spec->bps);
-	if (spec->queues)
-		put(d, d->back, "queues", "%u", spec->queues);
-	if (spec->sector)
-		put(d, d->back, "sector", "%u", spec->sector);
-	if (*spec->engine)
-		put(d, d->back, "engine", "%s", spec->engine);
-	put(d, d->back, "state", "%d", XenbusStateInitialising);
-	put(d, d->front, "backend", "%s", d->back);
-	put(d, d->front, "backend-id", "0");
-	put(d, d->front, "virtual-device", "%u", d->devid);
-	put(d, d->front, "device-type", "disk");
-	put(d, d->front, "state", "%d", XenbusStateInitialising);
+	device_put(d, d->back, "frontend", "%s", d->front);
+	device_put(d, d->back, "frontend-id", "%u", d->domid);
+	device_put(d, d->back, "online", "1");
+	device_put(d, d->front, "backend", "%s", d->back);
+	device_put(d, d->front, "backend-id", "0");
+	d->class->write(d, spec);
+	device_put(d, d->back, "state", "%d", XenbusStateInitialising);
+	device_put(d, d->front, "state", "%d", XenbusStateInitialising);
+}
+
+static void remove_dirs(struct device *d, const void *unused)
+{
+	(void)unused;
+	d->error = pvr_host_store_rm(d->host, d->tx, d->back);
+	if (!d->error || d->error == -ENOENT)
+		d->error = pvr_host_store_rm(d->host, d->tx, d->front);
+	if (d->error == -ENOENT)
+		d->error = 0;
+}
+
+static void ask_to_close(struct device *d, const void *unused)
+{
+	(void)unused;
+	device_put(d, d->back, "online", "0");
+	device_put(d, d->back, "state", "%d", XenbusStateClosing);
 }
 
 /* Run `body` in a transaction until it commits. */
-static int in_transaction(struct device *d,
-	void (*body)(struct device *d, const struct disk_spec *spec), const struct disk_spec *spec)
+static int in_transaction(
+	struct device *d, void (*body)(struct device *d, const void *spec), const void *spec)
 {
 	int rc = -EAGAIN;
 
 	for (int try = 0; try < TX_TRIES && rc == -EAGAIN; try++) {
 		rc = pvr_host_store_tx_start(d->host, &d->tx);
 		if (rc)
-			return rc;
+			break;
 		d->error = 0;
 		body(d, spec);
 		rc = pvr_host_store_tx_end(d->host, d->tx, !d->error);
@@ -140,6 +136,13 @@ static int in_transaction(struct device *d,
 	return rc;
 }
 
+static int store_failed(int rc, char *why, size_t size)
+{
+	return rc ? device_say(why, size, rc, "xenstore: %s", strerror(-rc)) : 0;
+}
+
+/* ---- waiting ---- */
+
 static int exists(struct device *d, const char *dir)
 {
 	char path[128], value[16];
@@ -148,16 +151,9 @@ static int exists(struct device *d, const char *dir)
 	return pvr_host_store_read(d->host, 0, path, value, sizeof(value)) >= 0;
 }
 
-void device_backend_read(struct pvr_host *host, uint32_t domid, uint32_t devid, const char *name,
-	char *value, size_t size)
+static int in_use(struct device *d)
 {
-	struct device d;
-	char path[160];
-
-	device_paths(&d, host, domid, devid);
-	snprintf(path, sizeof(path), "%s/%s", d.back, name);
-	if (pvr_host_store_read(host, 0, path, value, size) < 0)
-		*value = 0;
+	return exists(d, d->front) || exists(d, d->back);
 }
 
 static unsigned backend_state(struct device *d)
@@ -165,163 +161,112 @@ static unsigned backend_state(struct device *d)
 	char value[16];
 	uint64_t state = XenbusStateUnknown;
 
-	device_backend_read(d->host, d->domid, d->devid, "state", value, sizeof(value));
+	device_read(d, "state", value, sizeof(value));
 	tool_number(value, 0, 8, &state);
 	return (unsigned)state;
 }
 
-static void sleep_ms(unsigned ms)
+int device_wait(struct device *d, int (*is_over)(struct device *d))
 {
-	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+	struct timespec pause = {.tv_nsec = POLL_MS * 1000000};
 
-	nanosleep(&t, NULL);
+	for (unsigned ms = 0; ms < TIMEOUT_S * 1000; ms += POLL_MS) {
+		int over = is_over(d);
+
+		if (over)
+			return over;
+		nanosleep(&pause, NULL);
+	}
+	return -ETIMEDOUT;
 }
 
-/* Until the backend says it has the image open, or why not. */
-static int wait_attached(struct device *d, char *why, size_t size)
+/* The backend has the device open, or says why not. */
+static int is_taken(struct device *d)
 {
 	char status[32];
 
-	for (unsigned ms = 0; ms < ATTACH_TIMEOUT_MS; ms += 2) {
-		device_backend_read(
-			d->host, d->domid, d->devid, "hotplug-status", status, sizeof(status));
-		if (!strcmp(status, "error")) {
-			device_backend_read(
-				d->host, d->domid, d->devid, "hotplug-error", why, size);
-			return -EIO;
-		}
-		if (!strcmp(status, "connected") && backend_state(d) != XenbusStateInitialising)
-			return 0;
-		sleep_ms(2);
-	}
-	return say(why, size, -ETIMEDOUT,
-		"no block backend took the disk within %d s: is 'pvring blkback' running?",
-		ATTACH_TIMEOUT_MS / 1000);
+	device_read(d, "hotplug-status", status, sizeof(status));
+	if (!strcmp(status, "error"))
+		return -EIO;
+	return !strcmp(status, "connected") && backend_state(d) != XenbusStateInitialising;
 }
 
-static int choose_vdev(
-	struct device *d, struct pvr_host *host, uint32_t domid, struct disk_spec *spec)
+static int is_closed(struct device *d)
 {
-	for (char letter = 'a'; letter <= 'z'; letter++) {
-		uint32_t number;
+	return backend_state(d) == XenbusStateClosed || !exists(d, d->back);
+}
 
-		snprintf(spec->vdev, sizeof(spec->vdev), "xvd%c", letter);
-		if (disk_vdev_number(spec->vdev, &number))
-			return -EINVAL;
-		device_paths(d, host, domid, number);
-		if (!exists(d, d->front) && !exists(d, d->back))
+static int wait_taken(struct device *d, char *why, size_t size)
+{
+	int rc = device_wait(d, is_taken);
+
+	if (rc == -EIO)
+		device_read(d, "hotplug-error", why, size);
+	else if (rc < 0)
+		device_say(why, size, rc, "no backend took the %s within %d s: is '%s' running?",
+			d->class->noun, TIMEOUT_S, d->class->server);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- what verbs do ---- */
+
+static int choose(struct device *d)
+{
+	uint32_t devid;
+
+	for (unsigned n = 0; !d->class->nth(n, &devid); n++) {
+		set_devid(d, devid);
+		if (!in_use(d))
 			return 0;
 	}
 	return -ENOSPC;
 }
 
-static void remove_dirs(struct device *d, const struct disk_spec *unused)
+int device_attach(struct device *d, const void *spec, char *why, size_t size)
 {
-	(void)unused;
-	d->error = pvr_host_store_rm(d->host, d->tx, d->back);
-	if (!d->error || d->error == -ENOENT)
-		d->error = pvr_host_store_rm(d->host, d->tx, d->front);
-	if (d->error == -ENOENT)
-		d->error = 0;
-}
-
-int device_attach(struct pvr_host *host, uint32_t domid, struct disk_spec *spec, uint32_t *devid,
-	char *why, size_t size)
-{
-	struct device d;
-	uint32_t number;
+	char name[16];
 	int rc;
 
-	if (*spec->vdev) {
-		rc = disk_vdev_number(spec->vdev, &number);
-		device_paths(&d, host, domid, number);
-		if (!rc && (exists(&d, d.front) || exists(&d, d.back)))
-			return say(why, size, -EEXIST,
-				"%s is there already: choose another vdev=", spec->vdev);
-	} else {
-		rc = choose_vdev(&d, host, domid, spec);
-	}
+	if (d->devid == DEVICE_ANY && choose(d))
+		return device_say(
+			why, size, -ENOSPC, "no name is left: %s are taken", d->class->names);
+	if (in_use(d))
+		return device_say(why, size, -EEXIST, "%s is there already: choose another",
+			d->class->name_of(d->devid, name));
+	rc = in_transaction(d, create_dirs, spec);
 	if (rc)
-		return say(why, size, rc, "no device name is left: xvda to xvdz are taken");
-
-	rc = in_transaction(&d, write_disk, spec);
+		return store_failed(rc, why, size);
+	rc = wait_taken(d, why, size);
 	if (rc)
-		return say(why, size, rc, "xenstore: %s", strerror(-rc));
-	rc = wait_attached(&d, why, size);
-	if (rc)
-		in_transaction(&d, remove_dirs, NULL);
-	*devid = d.devid;
+		in_transaction(d, remove_dirs, NULL);
 	return rc;
 }
 
-static void ask_to_close(struct device *d, const struct disk_spec *unused)
+static int is_missing(struct device *d, char *why, size_t size)
 {
-	(void)unused;
-	put(d, d->back, "online", "0");
-	put(d, d->back, "state", "%d", XenbusStateClosing);
+	return device_say(why, size, -ENOENT, "domain %u has no such %s: 'pvring %s-list %u'",
+		d->domid, d->class->noun, d->class->verb, d->domid);
 }
 
-int device_detach(
-	struct pvr_host *host, uint32_t domid, uint32_t devid, int force, char *why, size_t size)
+int device_detach(struct device *d, int force, char *why, size_t size)
 {
-	struct device d;
-	int rc;
-
-	device_paths(&d, host, domid, devid);
-	if (!exists(&d, d.front) && !exists(&d, d.back))
-		return say(why, size, -ENOENT, "domain %u has no such disk: 'pvring block-list %u'",
-			domid, domid);
+	if (!in_use(d))
+		return is_missing(d, why, size);
 	if (!force) {
-		rc = in_transaction(&d, ask_to_close, NULL);
-		for (unsigned ms = 0; !rc && backend_state(&d) != XenbusStateClosed; ms += 2) {
-			if (ms >= DETACH_TIMEOUT_MS)
-				return say(why, size, -ETIMEDOUT,
-					"the guest does not let go of the disk (backend state %s); "
-					"--force "
-					"takes it away all the same",
-					pvr_xenbus_state_name(backend_state(&d)));
-			if (!exists(&d, d.back))
-				break;
-			sleep_ms(2);
-		}
+		int rc = in_transaction(d, ask_to_close, NULL);
+
 		if (rc)
-			return say(why, size, rc, "xenstore: %s", strerror(-rc));
+			return store_failed(rc, why, size);
+		if (device_wait(d, is_closed) < 0)
+			return device_say(why, size, -ETIMEDOUT,
+				"the guest does not let go of the %s (backend state %s); --force "
+				"takes it away all the same",
+				d->class->noun, pvr_xenbus_state_name(backend_state(d)));
 	}
-	rc = in_transaction(&d, remove_dirs, NULL);
-	return rc ? say(why, size, rc, "xenstore: %s", strerror(-rc)) : 0;
+	return store_failed(in_transaction(d, remove_dirs, NULL), why, size);
 }
 
-static void ask_to_resize(struct device *d, const struct disk_spec *unused)
+int device_check(struct device *d, char *why, size_t size)
 {
-	(void)unused;
-	put(d, d->back, "resize", "1");
-}
-
-int device_resize(struct pvr_host *host, uint32_t domid, uint32_t devid, char *why, size_t size)
-{
-	struct device d;
-	char value[16];
-	int rc;
-
-	device_paths(&d, host, domid, devid);
-	if (!exists(&d, d.back))
-		return say(why, size, -ENOENT, "domain %u has no such disk: 'pvring block-list %u'", domid,
-			domid);
-	device_backend_read(host, domid, devid, "type", value, sizeof(value));
-	if (*value && strcmp(value, "file") && strcmp(value, "phy"))
-		return say(why, size, -EOPNOTSUPP,
-			"a disk of type %s keeps its size: files and block devices can be resized",
-			value);
-	rc = in_transaction(&d, ask_to_resize, NULL);
-	if (rc)
-		return say(why, size, rc, "xenstore: %s", strerror(-rc));
-	for (unsigned ms = 0; ms < DETACH_TIMEOUT_MS; ms += 2) {
-		device_backend_read(host, domid, devid, "resize", value, sizeof(value));
-		if (!*value)
-			return 0;
-		sleep_ms(2);
-	}
-	return say(why, size, -ETIMEDOUT,
-		"the backend did not look within %d s: is 'pvring blkback' running?",
-		DETACH_TIMEOUT_MS / 1000);
+	return exists(d, d->back) ? 0 : is_missing(d, why, size);
 }

@@ -316,9 +316,7 @@ static void info_json(const struct blk *b)
 
 	json_object_update(o, more);
 	json_decref(more);
-	json_dumpf(o, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(o);
+	verb_print_json(stdout, o);
 }
 
 static int blk_info(struct blk *b)

@@ -4,7 +4,6 @@
 
 #include <argp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sysexits.h>
 
 #include <pvring/blkback.h>
@@ -12,7 +11,7 @@
 #include "args.h"
 
 struct daemon {
-	struct dir_arg dir;
+	struct verb_args args;
 	uint64_t workers, domains, grant_frames;
 	const char *cpus;
 	int restart;
@@ -39,8 +38,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct daemon *d = state->input;
 
 	switch (key) {
-	case 'D':
-		return dir_arg_set(&d->dir, arg, state);
 	case 'n':
 		if (tool_number(arg, 1, 32751, &d->domains)) /* DOMID_FIRST_RESERVED is 0x7ff0 */
 			argp_failure(
@@ -65,11 +62,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'r':
 		d->restart = 1;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_failure(state, EX_USAGE, 0, "unexpected argument '%s'", arg);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return verb_args_parse(&d->args, key, arg, state);
 	}
 }
 
@@ -86,7 +80,7 @@ int verb_hypervisor(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &d);
 
 	struct pvr_hv_config config = {
-		.dir = dir_arg(&d.dir),
+		.dir = verb_args_dir(&d.args),
 		.ready_fd = -1,
 		.domains_max = (uint32_t)d.domains,
 		.grant_frames = (uint32_t)d.grant_frames,
@@ -112,7 +106,7 @@ int verb_blkback(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &d);
 
 	struct pvr_blkback_config config = {
-		.dir = dir_arg(&d.dir),
+		.dir = verb_args_dir(&d.args),
 		.ready_fd = -1,
 		.workers = (unsigned)d.workers,
 		.cpus = d.cpus,

@@ -16,11 +16,9 @@
 #include "args.h"
 
 struct options {
-	struct dir_arg dir;
-	const char *name;
+	struct verb_args args; /* operand: the domain's name */
 	uint64_t memory, vcpus;
 	uid_t uid;
-	int json;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -30,11 +28,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	uint64_t uid;
 
 	switch (key) {
-	case 'D':
-		return dir_arg_set(&o->dir, arg, state);
-	case 'j':
-		o->json = 1;
-		return 0;
 	case 'm':
 		if (tool_size(arg, &o->memory) || o->memory < 1 << 20 || o->memory > 1ull << 40 ||
 			o->memory % 4096)
@@ -54,24 +47,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		else
 			argp_failure(state, EX_NOUSER, 0, "--user %s: no such user", arg);
 		return 0;
-	case ARGP_KEY_ARG:
-		if (o->name)
-			argp_failure(state, EX_USAGE, 0, "one domain at a time, not '%s' too", arg);
-		o->name = arg;
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return verb_args_parse(&o->args, key, arg, state);
 	}
-}
-
-static int connect_to(struct options *o)
-{
-	const char *dir = dir_arg(&o->dir);
-	int control = pvr_hv_connect(dir);
-
-	if (control < 0)
-		exit(tool_no_hypervisor(dir, control));
-	return control;
 }
 
 int verb_create(int argc, char **argv)
@@ -89,35 +67,38 @@ int verb_create(int argc, char **argv)
 		"process port and finds PVRING_DIR and PVRING_DOMID in its environment. Prints the "
 		"domain's number.",
 		NULL, NULL, NULL};
-	struct options o = {.memory = 64 << 20, .vcpus = 1, .uid = getuid()};
+	struct options o = {
+		.args.operands = 1, .memory = 64 << 20, .vcpus = 1, .uid = getuid()};
+	const char *name;
 	struct pvr_hv_create create = {0};
 	uint32_t domid;
 	size_t length = sizeof(domid);
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	if (!o.name)
+	name = o.args.operand[0];
+	if (!name)
 		return tool_error(EX_USAGE, "a domain needs a name: pvring create NAME");
-	if (strlen(o.name) >= sizeof(create.name))
+	if (strlen(name) >= sizeof(create.name))
 		return tool_error(
 			EX_USAGE, "a domain's name has at most %zu bytes", sizeof(create.name) - 1);
-	strcpy(create.name, o.name);
+	strcpy(create.name, name);
 	create.memory_bytes = o.memory;
 	create.uid = o.uid;
 	create.vcpus = (uint32_t)o.vcpus;
 
-	int control = connect_to(&o);
+	int control = verb_args_connect(&o.args);
 	long rc = pvr_hv_call(control, PVR_HV_DOMAIN_CREATE, &create, sizeof(create), &domid,
 		&length, NULL, NULL);
 
 	close(control);
 	if (rc == -EEXIST)
-		return tool_error(EX_CANTCREAT, "there is a domain '%s' already", o.name);
+		return tool_error(EX_CANTCREAT, "there is a domain '%s' already", name);
 	if (rc == -EINVAL)
 		return tool_error(
-			EX_USAGE, "'%s' is no name for a domain: letters, digits and -_.+", o.name);
+			EX_USAGE, "'%s' is no name for a domain: letters, digits and -_.+", name);
 	if (rc < 0)
 		return tool_error(
-			tool_status(rc), "cannot create '%s': %s", o.name, strerror((int)-rc));
+			tool_status(rc), "cannot create '%s': %s", name, strerror((int)-rc));
 	printf("%u\n", domid);
 	return 0;
 }
@@ -130,26 +111,28 @@ int verb_destroy(int argc, char **argv)
 		"devices closed, its "
 		"memory released.",
 		NULL, NULL, NULL};
-	struct options o = {0};
+	struct options o = {.args.operands = 1};
+	const char *name;
 	struct pvr_hv_domain domain;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	if (!o.name)
+	name = o.args.operand[0];
+	if (!name)
 		return tool_error(
 			EX_USAGE, "which domain? pvring destroy DOMAIN; 'pvring list' shows them");
 
-	int control = connect_to(&o);
-	long rc = domain_find(control, o.name, &domain);
+	int control = verb_args_connect(&o.args);
+	long rc = domain_find(control, name, &domain);
 
 	if (!rc)
 		rc = pvr_hv_call(control, PVR_HV_DOMAIN_DESTROY, &domain.domid,
 			sizeof(domain.domid), NULL, NULL, NULL, NULL);
 	close(control);
 	if (rc == -ENOENT)
-		return tool_error(EX_NOINPUT, "no domain '%s'; 'pvring list' shows them", o.name);
+		return tool_error(EX_NOINPUT, "no domain '%s'; 'pvring list' shows them", name);
 	if (rc < 0)
 		return tool_error(
-			tool_status(rc), "cannot destroy '%s': %s", o.name, strerror((int)-rc));
+			tool_status(rc), "cannot destroy '%s': %s", name, strerror((int)-rc));
 	return 0;
 }
 
@@ -180,20 +163,18 @@ int verb_list(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 
-	int control = connect_to(&o);
+	int control = verb_args_connect(&o.args);
 	int rc = domain_list(control, &all, &count);
 
 	close(control);
 	if (rc)
-		return tool_no_hypervisor(dir_arg(&o.dir), rc);
-	if (o.json) {
+		return tool_no_hypervisor(verb_args_dir(&o.args), rc);
+	if (o.args.json) {
 		json_t *list = json_array();
 
 		for (unsigned i = 0; i < count; i++)
 			json_array_append_new(list, domain_json(&all[i]));
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(list);
+		verb_print_json(stdout, list);
 	} else {
 		printf("%-24s %5s %8s %5s %-8s %8s %6s %7s\n", "Name", "ID", "Mem", "VCPUs",
 			"State", "PID", "Evtchn", "Grants");

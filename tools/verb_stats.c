@@ -17,10 +17,10 @@
 #include "stats_read.h"
 
 struct options {
-	struct dir_arg dir;
+	struct verb_args args;
 	const char *output;
 	uint64_t seconds; /* 0: totals */
-	int json, openmetrics;
+	int openmetrics;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -28,11 +28,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
-	case 'D':
-		return dir_arg_set(&o->dir, arg, state);
-	case 'j':
-		o->json = 1;
-		return 0;
 	case 'm':
 		o->openmetrics = 1;
 		return 0;
@@ -43,16 +38,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (tool_number(arg, 1, 3600, &o->seconds))
 			argp_failure(state, EX_USAGE, 0, "--rates %s: 1 to 3600 seconds", arg);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_failure(state, EX_USAGE, 0, "unexpected argument '%s'", arg);
-		return 0;
 	case ARGP_KEY_END:
-		if (o->openmetrics && (o->json || o->seconds))
+		if (o->openmetrics && (o->args.json || o->seconds))
 			argp_failure(state, EX_USAGE, 0,
 				"--openmetrics prints totals, without --json or --rates");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return verb_args_parse(&o->args, key, arg, state);
 	}
 }
 
@@ -85,9 +77,7 @@ static void print_json(FILE *to, const struct stats_list *list, uint64_t ns)
 
 	for (unsigned i = 0; i < list->count; i++)
 		json_array_append_new(array, disk_json(&list->disk[i], ns));
-	json_dumpf(array, to, JSON_INDENT(2));
-	fputc('\n', to);
-	json_decref(array);
+	verb_print_json(to, array);
 }
 
 static uint64_t per(uint64_t value, uint64_t ns)
@@ -189,12 +179,12 @@ int verb_stats(int argc, char **argv)
 	int rc;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	rc = o.seconds ? read_rates(dir_arg(&o.dir), (unsigned)o.seconds, &list, &ns)
-		       : stats_list_read_or_say(dir_arg(&o.dir), &list);
+	rc = o.seconds ? read_rates(verb_args_dir(&o.args), (unsigned)o.seconds, &list, &ns)
+		       : stats_list_read_or_say(verb_args_dir(&o.args), &list);
 	if (rc)
 		return rc;
 
-	void (*print)(FILE *, const struct stats_list *, uint64_t) = o.json ? print_json
+	void (*print)(FILE *, const struct stats_list *, uint64_t) = o.args.json ? print_json
 								     : o.openmetrics
 									     ? print_openmetrics
 									     : print_table;

@@ -16,7 +16,7 @@
 #include "tools.h"
 
 struct options {
-	struct dir_arg dir;
+	struct verb_args args;
 	double delay;
 	uint64_t iterations;
 	int batch;
@@ -28,8 +28,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	char *end;
 
 	switch (key) {
-	case 'D':
-		return dir_arg_set(&o->dir, arg, state);
 	case 'b':
 		o->batch = 1;
 		return 0;
@@ -42,11 +40,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (tool_number(arg, 1, UINT64_MAX, &o->iterations))
 			argp_failure(state, EX_USAGE, 0, "--iterations %s: 1 or more", arg);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_failure(state, EX_USAGE, 0, "unexpected argument '%s'", arg);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return verb_args_parse(&o->args, key, arg, state);
 	}
 }
 
@@ -213,7 +208,7 @@ int verb_top(int argc, char **argv)
 	int rc;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	top.dir = dir_arg(&o.dir);
+	top.dir = verb_args_dir(&o.args);
 	top.delay = o.delay;
 	top.iterations = o.iterations;
 	rc = stats_list_read_or_say(top.dir, &top.last);
