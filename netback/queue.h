@@ -11,7 +11,7 @@
  *   pvr_netback_queue_publish(queue)
  *
  * and before it sleeps, when no turn found work: pvr_netback_queue_arm for each (nonzero: do not sleep), then it polls
- * the fds of pvr_netback_queue_fds and the event channels, until pvr_netback_queue_due at the latest. An event needs nothing
+ * the descriptor of pvr_netback_queue_fd and the event channels, until pvr_netback_queue_due at the latest. An event needs nothing
  * but a turn.
  */
 #ifndef PVR_NETBACK_QUEUE_H
@@ -19,6 +19,8 @@
 
 #include <poll.h>
 
+#include "rx.h"
+#include "tx.h"
 #include "vif.h"
 
 struct pvr_netback_offer {
@@ -26,15 +28,31 @@ struct pvr_netback_offer {
 	evtchn_port_t tx_port, rx_port; /* the frontend's; equal: not split */
 };
 
-/* The worker's part is in queue_impl.h. */
 struct pvr_netback_queue {
 	struct pvr_netback_vif *vif;
 	unsigned index;
 	struct pvr_netback_offer offer;
-	const char *error; /* after connect failed, or a turn that was -EPROTO */
-	evtchn_port_t
-		ports[3]; /* ours, once connected: tx, rx, control; 0: none, or the one before it */
-	int carrier_changed; /* set by a turn: the control thread should look at vif->stalled; the worker clears it */
+	const char *error;      /* after connect failed, or a turn that was -EPROTO */
+	evtchn_port_t ports[3]; /* ours, once connected: tx, rx, control; 0: none, or not split */
+	int carrier_changed; /* set by a turn: the control thread should look at vif->stalled; the
+				   worker clears it */
+
+	/* From here on the worker's. */
+	struct pvr_host *host;
+	struct pvr_netback_stats counts; /* what is not in vif->stats yet */
+	int counted;
+	struct pvr_netback_tx tx;
+	struct pvr_netback_rx rx;
+	struct pvr_netback_inbox inbox;
+	int both_fd; /* epoll of the inbox and the outside; -1: not needed so far */
+
+	/*
+	 * The control ring changes these while another worker has the queue: a turn holds the lock
+	 * from end to end.
+	 */
+	pthread_mutex_t lock;
+	struct pvr_netback_hash hash;
+	struct pvr_netback_statics statics;
 };
 
 /*
@@ -72,9 +90,22 @@ int pvr_netback_queue_pending(struct pvr_netback_queue *queue);
 int pvr_netback_queue_arm(struct pvr_netback_queue *queue);
 /* When it needs a turn though nobody calls, in ns of CLOCK_MONOTONIC; UINT64_MAX: never. */
 uint64_t pvr_netback_queue_due(const struct pvr_netback_queue *queue);
-/* What it waits for now: at most two. How many. */
-#define PVR_NETBACK_QUEUE_FDS 2u
-unsigned pvr_netback_queue_fds(
-	struct pvr_netback_queue *queue, struct pollfd fds[PVR_NETBACK_QUEUE_FDS]);
+/* The descriptor that tells of more, and what of it (POLLIN, POLLOUT) in *events; -1: none now. */
+int pvr_netback_queue_fd(struct pvr_netback_queue *queue, short *events);
+
+/* ---- between the parts of it ---- */
+
+/* The frontend broke the protocol: -EPROTO, and queue->error. */
+int pvr_netback_queue_break(struct pvr_netback_queue *queue, const char *error);
+
+/* Count for the queue; its turn's owner only. */
+static inline void pvr_netback_count(
+	struct pvr_netback_queue *queue, _Atomic uint64_t *counter, uint64_t n)
+{
+	uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, old + n, memory_order_relaxed);
+	queue->counted = 1;
+}
 
 #endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Packets from other queues. See inbox.h. */
+#include "inbox.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define BYTES PVR_NETBACK_INBOX_BYTES
+
+int pvr_netback_inbox_init(struct pvr_netback_inbox *inbox)
+{
+	memset(inbox, 0, sizeof(*inbox));
+	inbox->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (inbox->fd < 0)
+		return -errno;
+	pthread_mutex_init(&inbox->lock, NULL);
+	return 0;
+}
+
+void pvr_netback_inbox_end(struct pvr_netback_inbox *inbox)
+{
+	close(inbox->fd);
+	pthread_mutex_destroy(&inbox->lock);
+	free(inbox->bytes);
+}
+
+static void copy_in(struct pvr_netback_inbox *inbox, uint32_t at, const void *from, size_t length)
+{
+	size_t first = BYTES - at % BYTES;
+
+	if (first > length)
+		first = length;
+	memcpy(inbox->bytes + at % BYTES, from, first);
+	memcpy(inbox->bytes, (const uint8_t *)from + first, length - first);
+}
+
+static void copy_out(struct pvr_netback_inbox *inbox, void *to, size_t length)
+{
+	size_t first = BYTES - inbox->head % BYTES;
+
+	if (first > length)
+		first = length;
+	memcpy(to, inbox->bytes + inbox->head % BYTES, first);
+	memcpy((uint8_t *)to + first, inbox->bytes, length - first);
+	inbox->head += (uint32_t)length;
+}
+
+static int put(struct pvr_netback_inbox *inbox, const struct pvr_netback_parcel *parcel,
+	const struct iovec *iov, int count)
+{
+	uint32_t used = atomic_load_explicit(&inbox->used, memory_order_relaxed);
+	uint32_t need = (uint32_t)sizeof(*parcel) + parcel->bytes, at = inbox->head + used;
+
+	if (!inbox->bytes)
+		inbox->bytes = malloc(BYTES);
+	if (!inbox->bytes || need > BYTES - used)
+		return -ENOBUFS;
+	copy_in(inbox, at, parcel, sizeof(*parcel));
+	at += (uint32_t)sizeof(*parcel);
+	for (int i = 0; i < count; i++) {
+		copy_in(inbox, at, iov[i].iov_base, iov[i].iov_len);
+		at += (uint32_t)iov[i].iov_len;
+	}
+	atomic_store_explicit(&inbox->used, used + need, memory_order_relaxed);
+	return 0;
+}
+
+int pvr_netback_inbox_put(struct pvr_netback_inbox *inbox, const struct pvr_netback_parcel *parcel,
+	const struct iovec *iov, int count)
+{
+	const uint64_t one = 1;
+	int result;
+
+	pthread_mutex_lock(&inbox->lock);
+	result = put(inbox, parcel, iov, count);
+	pthread_mutex_unlock(&inbox->lock);
+	/* A counter that is full is readable already. */
+	if (!result && write(inbox->fd, &one, sizeof(one)) < 0)
+		return 0;
+	return result;
+}
+
+int pvr_netback_inbox_take(
+	struct pvr_netback_inbox *inbox, struct pvr_netback_parcel *parcel, uint8_t *bytes)
+{
+	uint64_t count;
+	uint32_t used;
+
+	if (!atomic_load_explicit(&inbox->used, memory_order_relaxed)) {
+		/* The event is cleared before the last look, so that none is lost. */
+		if (read(inbox->fd, &count, sizeof(count)) < 0)
+			return 0;
+	}
+	pthread_mutex_lock(&inbox->lock);
+	used = atomic_load_explicit(&inbox->used, memory_order_relaxed);
+	if (used) {
+		copy_out(inbox, parcel, sizeof(*parcel));
+		copy_out(inbox, bytes, parcel->bytes);
+		used -= (uint32_t)sizeof(*parcel) + parcel->bytes;
+		atomic_store_explicit(&inbox->used, used, memory_order_relaxed);
+		used = 1;
+	}
+	pthread_mutex_unlock(&inbox->lock);
+	return (int)used;
+}
