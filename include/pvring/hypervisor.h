@@ -187,4 +187,22 @@ long pvr_hv_call(int control, uint32_t op, const void *data, size_t length, void
 long pvr_hv_hypercall(int control, uint32_t op, uint32_t cmd, void *argument, size_t length,
 	uint32_t count, int *fds, unsigned *fds_count);
 
+/* ---- what a guest's side must know of a hypercall to pass it on (ports/client) ---- */
+
+/* The argument of one command: a structure, or for arrays one element, in the layout of each kind of guest. */
+struct pvr_hv_shape {
+	uint16_t op, cmd;
+	uint16_t size_64, size_32; /* 0: the command has no argument */
+	uint8_t array;             /* `count` of them, otherwise one */
+};
+
+/* The shape of a command whose argument has no pointer in it; NULL: not known here. */
+const struct pvr_hv_shape *pvr_hv_shape(uint32_t op, uint32_t cmd);
+
+/* How a port may be used by the end that has it. */
+enum pvr_hv_port_kind { PVR_HV_PORT_CLOSED, PVR_HV_PORT_SENDS, PVR_HV_PORT_IPI, PVR_HV_PORT_VIRQ };
+
+/* The port that a successful event channel command made, and its kind; CLOSED: it made none. */
+enum pvr_hv_port_kind pvr_hv_port_made(uint32_t cmd, const void *argument, uint32_t *port);
+
 #endif
