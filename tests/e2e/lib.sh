@@ -6,22 +6,46 @@ BUILD=${BUILD:-$root/build}
 PATH=$BUILD:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 plugin=$BUILD/nbdkit-pvring-plugin.so
+work=$(mktemp -d "${TMPDIR:-/tmp}/pvring-e2e-XXXXXX")
+pids=
+failed=0
+
 # A plugin built with a sanitizer needs its runtime loaded before nbdkit, which itself may leak.
 case $BUILD in
 */asan) nbdkit="env LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 nbdkit" ;;
 *) nbdkit=nbdkit ;;
 esac
-work=$(mktemp -d "${TMPDIR:-/tmp}/pvring-e2e-XXXXXX")
-pids=
-failed=0
 
+# Ends what the test has started. What does not end on SIGTERM is a failure, and is killed.
 cleanup() {
 	for pid in $pids; do kill "$pid" 2>/dev/null; done
+	for pid in $pids; do
+		within 10 ended "$pid" && continue
+		fail "it does not end on SIGTERM: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		kill -9 "$pid"
+	done
 	for pid in $pids; do wait "$pid" 2>/dev/null; done
 	rm -rf "$work"
 	exit "$failed"
 }
 trap cleanup EXIT
+trap exit TERM
+
+# fail WHAT: says so, with the end of every log of this test.
+fail() {
+	echo "FAIL $1"
+	failed=1
+	for log in "$work"/*.log; do
+		[ -s "$log" ] && tail -8 "$log" | sed "s,^,  | ${log##*/}: ,"
+	done
+}
+
+# ended PID...: all of them, which are children of this shell.
+ended() {
+	for pid; do
+		! grep -qs "^State:.[^Z]" "/proc/$pid/status" || return 1
+	done
+}
 
 # check NAME COMMAND...: passes when the command does.
 check() {
@@ -30,9 +54,8 @@ check() {
 	if "$@" >"$work/out" 2>&1; then
 		echo "PASS $name"
 	else
-		echo "FAIL $name (status $?): $*"
+		fail "$name (status $?): $*"
 		sed 's/^/  | /' "$work/out" | tail -20
-		failed=1
 	fi
 }
 
@@ -46,9 +69,8 @@ refuses() {
 	if [ "$got" = "$status" ] && [ "$(wc -l <"$work/err")" = 1 ] && grep -q -- "$pattern" "$work/err"; then
 		echo "PASS $name"
 	else
-		echo "FAIL $name: status $got, not $status, or not one line with '$pattern': $*"
+		fail "$name: status $got, not $status, or not one line with '$pattern': $*"
 		sed 's/^/  | /' "$work/err" | head -5
-		failed=1
 	fi
 }
 
@@ -70,7 +92,7 @@ start_system() {
 	export PVRING_DIR XENSTORED_PATH
 	pvring hypervisor 2>"$work/hv.log" &
 	hv=$!
-	within 10 xenstore-exists /local/domain/0 || { echo "FAIL the hypervisor did not start"; cat "$work/hv.log"; failed=1; exit; }
+	within 10 xenstore-exists /local/domain/0 || { fail "the hypervisor did not start"; exit; }
 	pvring blkback "$@" 2>"$work/blkback.log" &
 	back=$!
 	pids="$back $hv"

@@ -4,19 +4,24 @@
 # with a time limit; the slow_* are for make check-slow.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-passed=0 failed=0
+passed=0 failed=0 failures=
+newline='
+'
 [ $# -gt 0 ] || set -- $(cd "$here" && ls t_*.sh)
 for test; do
 	case $test in slow_*) limit=300 ;; *) limit=120 ;; esac
-	out=$(timeout $limit "$here/$test" 2>&1)
+	name=$(basename "$test" .sh)
+	out=$(timeout -k 60 $limit "$here/$test" 2>&1)
 	status=$?
-	echo "$out" | sed "s/^/$(basename "$test" .sh): /"
+	if [ $status = 124 ] || [ $status -ne 0 ] && ! echo "$out" | grep -q '^FAIL'; then
+		out="$out
+FAIL ended with status $status (124: its time was over)"
+	fi
+	echo "$out" | sed "s/^/$name: /"
 	passed=$((passed + $(echo "$out" | grep -c '^PASS')))
 	failed=$((failed + $(echo "$out" | grep -c '^FAIL')))
-	if [ $status -ne 0 ] && ! echo "$out" | grep -q '^FAIL'; then
-		echo "$test: FAIL ended with status $status"
-		failed=$((failed + 1))
-	fi
+	list=$(echo "$out" | sed -n "s/^FAIL/  $name: &/p")
+	failures=$failures${list:+$newline$list}
 done
-echo "end to end: $passed passed, $failed failed"
+echo "end to end: $passed passed, $failed failed$failures"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 start_system
 truncate -s 16M "$work/disk.img"
-domid=$(pvring create guest) || { echo "FAIL create"; failed=1; exit; }
+domid=$(pvring create guest) || { fail create; exit; }
 
 prints() { # prints TEXT COMMAND...
 	text=$1
