@@ -11,7 +11,7 @@ cd "$work"
 on() {
 	spec=$1
 	shift
-	timeout 100 pvring run --memory 512M --disk "$spec" -- "$@"
+	timeout $((100 * slow)) pvring run --memory 512M --disk "$spec" -- "$@"
 }
 fio_job() {
 	set -- fio --ioengine="external:$engine" --name=job --minimal "$@"

@@ -21,7 +21,7 @@ ticks() { # user and system time of all of them, in clock ticks, with every thre
 before=$(ticks)
 sleep 10
 used=$(($(ticks) - before))
-limit=$(($(getconf CLK_TCK) * 10 * 2 / 1000))
+limit=$(($(getconf CLK_TCK) * 10 * 2 * slow / 1000))
 echo "idle: $used ticks of $(getconf CLK_TCK) a second in ten seconds, by all processes"
 check "under 0.2 % of a CPU" test "$used" -le "$limit"
 # Shared pages of the guest's memory count as RssShmem; the rest is the backend's own.

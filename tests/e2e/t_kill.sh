@@ -23,12 +23,12 @@ killer >"$work/kills" &
 kills=$!
 verified=0
 while kill -0 $kills 2>/dev/null; do
-	timeout 60 pvring blk verify --seed "$verified" >"$work/verify" 2>&1 || { cat "$work/verify"; break; }
+	timeout $((60 * slow)) pvring blk verify --seed "$verified" >"$work/verify" 2>&1 || { cat "$work/verify"; break; }
 	verified=$((verified + 1))
 done
 wait $kills
 echo "kill: $(wc -l <"$work/kills") times killed, $verified times verified meanwhile"
 check "the backend was killed many times" test "$(wc -l <"$work/kills")" -eq 10
 check "and the guest verified its disk all the while" test "$verified" -ge 2
-check "once more in peace" timeout 60 pvring blk verify
+check "once more in peace" timeout $((60 * slow)) pvring blk verify
 check "the frontend gone, nothing is mapped" within 10 sh -c 'pvring list --json | tr -d " \n" | grep -q "\"grants_mapped\":0"'

@@ -15,7 +15,7 @@ truncate -s 33M "$work/image"
 on() {
 	spec=$work/image,$1
 	shift
-	timeout 60 pvring run --memory 256M --disk "$spec" -- "$@" </dev/null
+	timeout $((60 * slow)) pvring run --memory 256M --disk "$spec" -- "$@" </dev/null
 }
 says() { # says PATTERN COMMAND...: the command succeeds, and its line matches
 	pattern=$1
@@ -54,7 +54,7 @@ printf x | dd of="$work/image" bs=1 seek=12345678 conv=notrunc status=none
 refuses "a spoiled byte is found" 1 "byte 12345672 is not" pvring run --disk "$work/image" -- "$g32" -S 103 check
 refuses "more memory than it can have" 1 "attach.*Cannot allocate" \
 	pvring run --memory 8G --disk "$work/image" -- "$g32" -S 103 check
-check "as much as it can" timeout 60 pvring run --memory 1G --disk "$work/image" -- "$g32" -S 104 write
+check "as much as it can" timeout $((60 * slow)) pvring run --memory 1G --disk "$work/image" -- "$g32" -S 104 write
 
 # What it says of itself, seen from outside while it is connected.
 start_system

@@ -18,7 +18,7 @@ serve() {
 	within 10 test -S "$work/sock" || fail "the server did not start: $*"
 }
 guest() { # a command in a domain with that disk
-	timeout 60 pvring run --disk "nbd=$uri$options" -- "$@"
+	timeout $((60 * slow)) pvring run --disk "nbd=$uri$options" -- "$@"
 }
 options=
 
@@ -31,13 +31,13 @@ options=,readonly=on
 check "read-only, the same" guest pvring blk copy xvda "$work/out2.img"
 check "byte for byte" cmp "$work/in.img" "$work/out2.img"
 options=,sector=4096
-check "sectors of 4096" sh -c "timeout 20 pvring run --disk 'nbd=$uri,sector=4096' -- pvring blk info | grep -q 'sector size 4096'"
+check "sectors of 4096" sh -c "timeout $((20 * slow)) pvring run --disk 'nbd=$uri,sector=4096' -- pvring blk info | grep -q 'sector size 4096'"
 options=
-check "barriers and discards are offered" sh -c "timeout 20 pvring run --disk 'nbd=$uri' -- pvring blk info | grep -q 'barrier yes, discard yes'"
+check "barriers and discards are offered" sh -c "timeout $((20 * slow)) pvring run --disk 'nbd=$uri' -- pvring blk info | grep -q 'barrier yes, discard yes'"
 kill "$server"
 serve nbdkit -f -U "$work/sock" --filter=fua memory 32M
 check "and no barriers by a server without FUA" \
-	sh -c "timeout 20 pvring run --disk 'nbd=$uri' -- pvring blk info | grep -q 'flush yes, barrier no, discard yes'"
+	sh -c "timeout $((20 * slow)) pvring run --disk 'nbd=$uri' -- pvring blk info | grep -q 'flush yes, barrier no, discard yes'"
 kill "$server"
 
 refuses "no server" 66 "is the NBD server running" pvring run --disk "nbd=$uri" -- true
@@ -53,8 +53,7 @@ check "a read error is an error of the read" fails guest pvring blk copy xvda "$
 check "and of nothing else" guest pvring blk copy "$work/in.img" xvda
 kill "$server"
 
-# The server dies while a guest stays: reads fail, blkback does not. (That they succeed when it is back is not
-# certain: see CAVEATS.md.)
+# The server dies while a guest stays: reads fail, blkback does not; with the server back they succeed.
 start_system
 serve nbdkit -f -U "$work/sock" file "$work/in.img"
 PVRING_DOMID=$(pvring create guest); export PVRING_DOMID
@@ -62,8 +61,9 @@ check "attach" pvring block-attach guest "nbd=$uri"
 $nbdkit -f -U "$work/guest.sock" "$plugin" >"$work/guest.log" 2>&1 &
 pids="$! $pids"
 check "a guest connects" within 10 sh -c 'pvring block-list guest | grep -q Connected'
+# One request at a time: nbdkit 1.32 may abort when its client goes while others are answered (raw_send_socket).
 copy_out() {
-	timeout 20 nbdcopy "nbd+unix:///?socket=$work/guest.sock" "$work/out5.img"
+	timeout $((20 * slow)) nbdcopy --connections=1 --requests=1 --threads=1 "nbd+unix:///?socket=$work/guest.sock" "$work/out5.img"
 }
 check "it reads" copy_out
 kill -9 "$server" # it would see its connections out
@@ -71,6 +71,10 @@ wait "$server" 2>/dev/null
 rm -f "$work/sock"
 check "the server is gone: an error" fails copy_out
 check "the backend lives" kill -0 "$back"
+serve nbdkit -f -U "$work/sock" file "$work/in.img"
+check "the server is back: the same guest reads again" within 5 copy_out
+check "byte for byte the same" cmp "$work/in.img" "$work/out5.img"
+kill "$server"
 unset PVRING_DIR PVRING_DOMID XENSTORED_PATH
 
 if ! command -v qemu-nbd >/dev/null; then
