@@ -67,22 +67,29 @@ int xs_introduce(const struct xs_request *request)
 	return 0;
 }
 
+/* What is to be done to an introduced domain: its number, once the owner of the store has done its part. */
+static int ask_owner(const struct xs_request *request, int (*ask)(void *opaque, uint16_t domid),
+	uint16_t *domid)
+{
+	struct pvr_xs *xs = request->conn->xs;
+	int error = guest_id(request, domid);
+
+	if (error)
+		return error;
+	if (!introduced(xs, *domid))
+		return -ENOENT;
+	return ask ? ask(xs->opaque, *domid) : 0;
+}
+
 int xs_release(const struct xs_request *request)
 {
 	struct pvr_xs *xs = request->conn->xs;
 	uint16_t domid;
-	int error = guest_id(request, &domid);
+	int error = ask_owner(request, xs->ops.release, &domid);
 
 	if (error)
 		return error;
-	if (!introduced(xs, domid))
-		return -ENOENT;
-	if (xs->ops.release)
-		error = xs->ops.release(xs->opaque, domid);
-	if (error)
-		return error;
-	/* The owner may have released it itself. */
-	pvr_xs_release(xs, domid);
+	pvr_xs_release(xs, domid); /* the owner may have released it itself */
 	xs_reply_ok(request);
 	return 0;
 }
@@ -91,14 +98,8 @@ int xs_resume(const struct xs_request *request)
 {
 	struct pvr_xs *xs = request->conn->xs;
 	uint16_t domid;
-	int error = guest_id(request, &domid);
+	int error = ask_owner(request, xs->ops.resume, &domid);
 
-	if (error)
-		return error;
-	if (!introduced(xs, domid))
-		return -ENOENT;
-	if (xs->ops.resume)
-		error = xs->ops.resume(xs->opaque, domid);
 	if (error)
 		return error;
 	pvr_xs_resume(xs, domid);
