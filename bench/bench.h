@@ -6,9 +6,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <argp.h>
 #include <jansson.h>
 
 #define BENCH_ROUNDS_MAX 99u
+
+/* The options of every benchmark, for its own list, and what they say. */
+/* clang-format off */
+#define BENCH_OPTIONS \
+	{"rounds", 'r', "N", 0, "rounds, interleaved (default 5)", 0}, \
+	{"json", 'j', NULL, 0, "one JSON object", 0}
+/* clang-format on */
+#define BENCH_ROUNDS 5u
+
+struct bench_args {
+	unsigned rounds;
+	int json;
+};
+
+/* For a benchmark's parser: takes what it has not taken itself. */
+error_t bench_args_parse(struct bench_args *args, int key, char *arg, struct argp_state *state);
 
 /* One row of a table: a name and its value in each round. */
 struct bench_row {

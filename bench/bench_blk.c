@@ -30,9 +30,10 @@
 struct options {
 	uint64_t sizes[SIZES_MAX], depths[SIZES_MAX];
 	unsigned sizes_count, depths_count;
-	uint64_t ms, rounds, think_us, image;
+	struct bench_args args;
+	uint64_t ms, think_us, image;
 	const char *file;
-	int write, sequential, json;
+	int write, sequential;
 	struct pvr_blkfront_options disk;
 };
 
@@ -44,11 +45,10 @@ static const struct argp_option keys[] = {
 	{"think", 't', "US", 0, "microseconds between an answer and the next request (default 0)",
 		0},
 	{"time", 'T', "MS", 0, "milliseconds a round (default 500)", 0},
-	{"rounds", 'r', "N", 0, "rounds, interleaved (default 5)", 0},
 	{"image", 'i', "SIZE", 0, "without a domain: the size of the image made (default 256M)", 0},
 	{"file", 'f', "PATH", 0, "in a domain: the image behind the disk, for the rows beside ours",
 		0},
-	{"json", 'j', NULL, 0, "one JSON object", 0},
+	BENCH_OPTIONS,
 	{0},
 };
 
@@ -99,11 +99,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (tool_number(arg, 1, 600000, &o->ms))
 			argp_failure(state, EX_USAGE, 0, "--time is a number of milliseconds, not '%s'", arg);
 		return 0;
-	case 'r':
-		if (tool_number(arg, 1, BENCH_ROUNDS_MAX, &o->rounds))
-			argp_failure(state, EX_USAGE, 0, "--rounds is a number from 1 to %u, not '%s'",
-				BENCH_ROUNDS_MAX, arg);
-		return 0;
 	case 'i':
 		if (tool_size(arg, &o->image) || o->image < 1 << 20 || o->image % 4096)
 			argp_failure(state, EX_USAGE, 0, "--image is a size from 1M up, not '%s'", arg);
@@ -113,11 +108,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'w':
 	case 'q':
-	case 'j':
-		*(key == 'w' ? &o->write : key == 'q' ? &o->sequential : &o->json) = 1;
+		*(key == 'w' ? &o->write : &o->sequential) = 1;
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return bench_args_parse(&o->args, key, arg, state);
 	}
 }
 
@@ -218,7 +212,7 @@ static int run_job(struct bench *b, const struct blk_job *job)
 	struct cell *cells = calloc(WAYS, sizeof(*cells));
 	int rc = cells ? 0 : -ENOMEM;
 
-	for (unsigned r = 0; r < b->o->rounds && !rc; r++)
+	for (unsigned r = 0; r < b->o->args.rounds && !rc; r++)
 		for (unsigned way = 0; way < WAYS && !rc; way++)
 			if (way_fits(b, way, job))
 				rc = run_way(b, way, job, &cells[way]);
@@ -265,10 +259,10 @@ static void print_notes(struct bench *b)
 	char text[256];
 
 	snprintf(text, sizeof(text),
-		"%s, %" PRIu64 " MiB used, %" PRIu64 " ms a round, %" PRIu64
-		" rounds interleaved, medians; %" PRIu64 " us think time; %u CPUs",
-		b->o->sequential ? "sequential" : "random", b->span >> 20, b->o->ms, b->o->rounds,
-		b->o->think_us, bench_cpus());
+		"%s, %" PRIu64 " MiB used, %" PRIu64 " ms a round, %u rounds interleaved, medians; "
+		"%" PRIu64 " us think time; %u CPUs",
+		b->o->sequential ? "sequential" : "random", b->span >> 20, b->o->ms,
+		b->o->args.rounds, b->o->think_us, bench_cpus());
 	if (b->rows) {
 		json_t *all = json_pack(
 			"{s:s, s:s, s:o}", "benchmark", "blk", "setting", text, "rows", b->rows);
@@ -296,7 +290,7 @@ static int run_guest(struct bench *b)
 	rc = guest_disk_open(NULL, &b->o->disk, &b->disk, b->vdev);
 	if (!rc) {
 		b->span = pvr_blkfront_info(b->disk)->sectors * 512;
-		b->rows = b->o->json ? json_array() : NULL;
+		b->rows = b->o->args.json ? json_array() : NULL;
 		rc = run_all(b);
 		if (!rc)
 			print_notes(b);
@@ -366,7 +360,7 @@ int bench_blk(int argc, char **argv)
 		.depths = {1, 32},
 		.depths_count = 2,
 		.ms = 500,
-		.rounds = 5,
+		.args.rounds = BENCH_ROUNDS,
 		.image = 256 << 20};
 	struct bench b = {.o = &o};
 

@@ -26,8 +26,8 @@
 #include "../tools/tools.h"
 
 struct options {
-	uint64_t count, rounds;
-	int json;
+	struct bench_args args;
+	uint64_t count;
 };
 
 /* What the two processes share: the guest's port, and a gate for each round. */
@@ -38,8 +38,7 @@ struct shared {
 
 static const struct argp_option keys[] = {
 	{"count", 'c', "N", 0, "round trips in a round (default 20000; a tenth of that asleep)", 0},
-	{"rounds", 'r', "N", 0, "rounds, interleaved (default 5)", 0},
-	{"json", 'j', NULL, 0, "one JSON object", 0},
+	BENCH_OPTIONS,
 	{0},
 };
 
@@ -52,16 +51,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (tool_number(arg, 100, 100000000, &o->count))
 			argp_failure(state, EX_USAGE, 0, "--count is a number from 100 up, not '%s'", arg);
 		return 0;
-	case 'r':
-		if (tool_number(arg, 1, BENCH_ROUNDS_MAX, &o->rounds))
-			argp_failure(state, EX_USAGE, 0, "--rounds is a number from 1 to %u, not '%s'",
-				BENCH_ROUNDS_MAX, arg);
-		return 0;
-	case 'j':
-		o->json = 1;
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return bench_args_parse(&o->args, key, arg, state);
 	}
 }
 
@@ -87,7 +78,7 @@ static int guest_main(struct shared *shared, const struct options *o, double *ns
 		return tool_error(EX_SOFTWARE, "event channel: %s", strerror(-port));
 	atomic_store(&shared->port, (uint32_t)port);
 	bench_pin(0);
-	for (unsigned r = 0; r < 2 * o->rounds; r++) {
+	for (unsigned r = 0; r < 2 * o->args.rounds; r++) {
 		uint64_t count = r % 2 ? o->count : o->count / 10;
 
 		bench_gate_pass(&shared->gate[r], 2);
@@ -125,7 +116,7 @@ static int host_main(struct shared *shared, const struct options *o, const struc
 	port = pvr_host_evtchn_bind(host, (domid_t)system->domid, atomic_load(&shared->port));
 	if (port < 0)
 		return tool_error(EX_SOFTWARE, "bind: %s", strerror(-port));
-	for (unsigned r = 0; r < 2 * o->rounds; r++) {
+	for (unsigned r = 0; r < 2 * o->args.rounds; r++) {
 		uint64_t count = r % 2 ? o->count : o->count / 10;
 
 		bench_gate_pass(&shared->gate[r], 2);
@@ -218,7 +209,7 @@ int bench_evtchn(int argc, char **argv)
 		"and awake, beside "
 		"bare eventfds between two processes.\vThe first row is the anchor of the ratios.",
 		NULL, NULL, NULL};
-	struct options o = {.count = 20000, .rounds = 5};
+	struct options o = {.count = 20000, .args.rounds = BENCH_ROUNDS};
 	static struct bench_row rows[4] = {{.name = "eventfd, both asleep"},
 		{.name = "event channel, both asleep"}, {.name = "eventfd, both awake"},
 		{.name = "event channel, both awake"}};
@@ -233,12 +224,12 @@ int bench_evtchn(int argc, char **argv)
 
 	if (rc)
 		return rc;
-	for (unsigned r = 0; r < o.rounds; r++) {
+	for (unsigned r = 0; r < o.args.rounds; r++) {
 		rows[0].value[rows[0].rounds++] = eventfd_ns(o.count / 10, 0);
 		rows[1].value[rows[1].rounds++] = ns[2 * r];
 		rows[2].value[rows[2].rounds++] = eventfd_ns(o.count, 1);
 		rows[3].value[rows[3].rounds++] = ns[2 * r + 1];
 	}
-	bench_print("event round trip", "ns", rows, 4, 0, notes, o.json);
+	bench_print("event round trip", "ns", rows, 4, 0, notes, o.args.json);
 	return 0;
 }

@@ -18,11 +18,12 @@
 #include "../tools/tools.h"
 
 struct options {
-	uint32_t slot_size, entries, outstanding, rounds;
+	uint32_t slot_size, entries, outstanding;
 	uint32_t batch[4];
 	unsigned batches;
 	uint64_t count;
-	int json, no_check;
+	int no_check;
+	struct bench_args args;
 };
 
 static const struct argp_option keys[] = {
@@ -31,9 +32,8 @@ static const struct argp_option keys[] = {
 	{"outstanding", 'o', "N", 0, "requests kept in flight (default: all slots)", 0},
 	{"batch", 'b', "N[,N..]", 0, "publish every N slots; up to four (default 1,8,16,32)", 0},
 	{"count", 'c', "N", 0, "round trips in a round (default 5000000)", 0},
-	{"rounds", 'r', "N", 0, "rounds, interleaved (default 5)", 0},
 	{"no-check", 'n', NULL, 0, "publish without deciding on a notification", 0},
-	{"json", 'j', NULL, 0, "one JSON object", 0},
+	BENCH_OPTIONS,
 	{0},
 };
 
@@ -83,21 +83,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_failure(state, EX_USAGE, 0,
 				"--count is a number from 1000 up, not '%s'", arg);
 		return 0;
-	case 'r':
-		if (tool_number(arg, 1, BENCH_ROUNDS_MAX, &n))
-			argp_failure(state, EX_USAGE, 0,
-				"--rounds is a number from 1 to %u, not '%s'", BENCH_ROUNDS_MAX,
-				arg);
-		o->rounds = (uint32_t)n;
-		return 0;
 	case 'n':
 		o->no_check = 1;
 		return 0;
-	case 'j':
-		o->json = 1;
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return bench_args_parse(&o->args, key, arg, state);
 	}
 }
 
@@ -204,7 +194,7 @@ int bench_ring(int argc, char **argv)
 		NULL, NULL, NULL};
 	struct options o = {.slot_size = 16,
 		.entries = 256,
-		.rounds = 5,
+		.args.rounds = BENCH_ROUNDS,
 		.batch = {1, 8, 16, 32},
 		.batches = 4,
 		.count = 5000000};
@@ -218,7 +208,7 @@ int bench_ring(int argc, char **argv)
 
 	unsigned count = rows_make(&o, rows, kind, batch);
 
-	for (uint32_t r = 0; r < o.rounds; r++) {
+	for (uint32_t r = 0; r < o.args.rounds; r++) {
 		for (unsigned i = 0; i < count; i++) {
 			struct ring_run run = {
 				o.entries, batch[i], o.outstanding, 0, !o.no_check, o.count};
@@ -240,8 +230,8 @@ int bench_ring(int argc, char **argv)
 	snprintf(first, sizeof(first),
 		"%u-byte slots, %u entries, %u outstanding, %llu round trips, %u rounds "
 		"interleaved%s",
-		o.slot_size, o.entries, o.outstanding, (unsigned long long)o.count, o.rounds,
+		o.slot_size, o.entries, o.outstanding, (unsigned long long)o.count, o.args.rounds,
 		o.no_check ? ", no decision on notifications" : "");
-	bench_print("ring round trip", "ns", rows, count + 1, 0, notes, o.json);
+	bench_print("ring round trip", "ns", rows, count + 1, 0, notes, o.args.json);
 	return 0;
 }

@@ -14,6 +14,28 @@
 
 #include <pvring/ring.h>
 
+#include "../tools/tools.h"
+
+error_t bench_args_parse(struct bench_args *args, int key, char *arg, struct argp_state *state)
+{
+	uint64_t rounds;
+
+	switch (key) {
+	case 'r':
+		if (tool_number(arg, 1, BENCH_ROUNDS_MAX, &rounds))
+			argp_failure(state, EX_USAGE, 0, "--rounds is a number from 1 to %u, not '%s'",
+				BENCH_ROUNDS_MAX, arg);
+		else
+			args->rounds = (unsigned)rounds;
+		return 0;
+	case 'j':
+		args->json = 1;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static int ascending(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
