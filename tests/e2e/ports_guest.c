@@ -188,102 +188,117 @@ static void poll_descriptor(evtchn_port_t port)
 	CHECK(pvr_process_evtchn_fd(EVTCHN_2L_NR_CHANNELS) == -EINVAL);
 }
 
-void guest_events(int fd)
+/* The driver rings, we answer: by polling with a deadline, then with one that has passed. */
+static void answer_polled(int fd, evtchn_port_t port)
 {
-	attach();
-	int port = pvr_evtchn_alloc_unbound(0);
-
-	CHECK(port > 0);
-	say(fd, (uint64_t)port);
-	hear(fd);
-
-	/* Polled. */
-	pvr_evtchn_wait((evtchn_port_t)port, 0);
-	say(fd, 0);
-	for (int i = 0; i < ROUNDS; i++) {
-		CHECK(pvr_evtchn_wait((evtchn_port_t)port, pvr_port_now_ns() + 5 * SECOND) == 0);
-		CHECK(pvr_evtchn_notify((evtchn_port_t)port) == 0);
-	}
 	/* Awake: a deadline that has passed makes the poll return at once. */
-	struct sched_poll poll_now = {
-		.ports = &(evtchn_port_t){(evtchn_port_t)port}, .nr_ports = 1, .timeout = 1};
+	struct sched_poll poll_now = {.ports = &port, .nr_ports = 1, .timeout = 1};
 
+	pvr_evtchn_wait(port, 0);
 	say(fd, 0);
 	for (int i = 0; i < ROUNDS; i++) {
-		while (!pvr_evtchn_clear((evtchn_port_t)port))
+		CHECK(pvr_evtchn_wait(port, pvr_port_now_ns() + 5 * SECOND) == 0);
+		CHECK(pvr_evtchn_notify(port) == 0);
+	}
+	say(fd, 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		while (!pvr_evtchn_clear(port))
 			pvr_port_hypercall(
 				__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)&poll_now, 0);
-		CHECK(pvr_evtchn_notify((evtchn_port_t)port) == 0);
+		CHECK(pvr_evtchn_notify(port) == 0);
 	}
+
 	uint64_t start = pvr_port_now_ns();
 
-	while (pvr_evtchn_wait((evtchn_port_t)port, start + SECOND / 20) == 0)
+	while (pvr_evtchn_wait(port, start + SECOND / 20) == 0)
 		;
 	CHECK(pvr_port_now_ns() - start >= SECOND / 20 && pvr_port_now_ns() - start < SECOND);
+}
 
-	/* By handler; one event that came while masked is delivered by unmask. */
-	pvr_evtchn_handler_set((evtchn_port_t)port, handler, NULL);
+/* By handler; what comes while the port is masked waits for the unmask. */
+static void answer_by_handler(int fd, evtchn_port_t port)
+{
+	uint32_t settled;
+
+	pvr_evtchn_handler_set(port, handler, NULL);
 	say(fd, 0);
 	hear(fd);
 	usleep(20000);
 	CHECK(fired == 0);
-	pvr_evtchn_unmask((evtchn_port_t)port);
-	for (uint32_t seen; (seen = fired) == 0;)
-		pvr_port_wait(&fired, seen, pvr_port_now_ns() + 5 * SECOND);
-	uint32_t settled = fired;
-
+	pvr_evtchn_unmask(port);
+	while (fired == 0)
+		pvr_port_wait(&fired, 0, pvr_port_now_ns() + 5 * SECOND);
+	settled = fired;
 	say(fd, 0);
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		while (fired - settled <= i)
 			pvr_port_wait(&fired, settled + i, pvr_port_now_ns() + 5 * SECOND);
 		CHECK(fired - settled == i + 1);
-		CHECK(pvr_evtchn_notify((evtchn_port_t)port) == 0);
+		CHECK(pvr_evtchn_notify(port) == 0);
 	}
 
 	/* Masked again: the handler stays away, and nothing is lost. */
-	pvr_evtchn_mask((evtchn_port_t)port);
+	pvr_evtchn_mask(port);
 	settled = fired;
 	say(fd, 0);
 	hear(fd);
 	usleep(20000);
 	CHECK(fired == settled);
-	pvr_evtchn_unmask((evtchn_port_t)port);
+	pvr_evtchn_unmask(port);
 	for (int i = 0; i < 500 && fired == settled; i++)
 		usleep(1000);
 	CHECK(fired == settled + 1);
+}
 
-	/* Two ports at once, one of which we ring ourselves. */
+static long sched_poll(struct sched_poll *poll)
+{
+	return pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)poll, 0);
+}
+
+/* Two ports at once, one of which we ring ourselves; and what SCHEDOP_poll refuses. */
+static void poll_two(evtchn_port_t port)
+{
 	struct evtchn_bind_ipi ipi = {.vcpu = 0};
 
 	CHECK(pvr_port_hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi,
 		      (unsigned long)&ipi, 0) == 0);
-	pvr_evtchn_mask((evtchn_port_t)port);
-	pvr_evtchn_wait((evtchn_port_t)port, 1);
+	pvr_evtchn_mask(port);
+	pvr_evtchn_wait(port, 1);
 
-	evtchn_port_t both[2] = {(evtchn_port_t)port, ipi.port};
+	evtchn_port_t both[2] = {port, ipi.port};
 	struct sched_poll poll_both = {.ports = both, .nr_ports = 2};
 
 	CHECK(pvr_evtchn_notify(ipi.port) == 0);
 	for (int i = 0; i < 2 && !pvr_evtchn_clear(ipi.port); i++) {
-		pvr_evtchn_clear((evtchn_port_t)port);
+		pvr_evtchn_clear(port);
 		poll_both.timeout = pvr_port_now_ns() + 5 * SECOND;
-		CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll,
-			      (unsigned long)&poll_both, 0) == 0);
+		CHECK(sched_poll(&poll_both) == 0);
 		CHECK(pvr_port_now_ns() < poll_both.timeout);
 	}
 	poll_both.nr_ports = 129;
-	CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)&poll_both,
-		      0) == -EINVAL);
+	CHECK(sched_poll(&poll_both) == -EINVAL);
 	poll_descriptor(ipi.port);
 	pvr_evtchn_close(ipi.port);
 	CHECK(pvr_process_evtchn_fd(ipi.port) == -EINVAL);
 	poll_both.ports = &both[1];
 	poll_both.nr_ports = 1;
-	CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (unsigned long)&poll_both,
-		      0) == -EINVAL);
+	CHECK(sched_poll(&poll_both) == -EINVAL);
 	/* Upcalls have run which this thread has not slept for. */
 	CHECK(pvr_port_hypercall(__HYPERVISOR_sched_op, SCHEDOP_block, 0, 0) == 0);
+}
 
+void guest_events(int fd)
+{
+	int port;
+
+	attach();
+	port = pvr_evtchn_alloc_unbound(0);
+	CHECK(port > 0);
+	say(fd, (uint64_t)port);
+	hear(fd);
+	answer_polled(fd, (evtchn_port_t)port);
+	answer_by_handler(fd, (evtchn_port_t)port);
+	poll_two((evtchn_port_t)port);
 	pvr_evtchn_close((evtchn_port_t)port);
 	CHECK(pvr_evtchn_notify((evtchn_port_t)port) == -EINVAL);
 	CHECK(pvr_evtchn_notify(0) == -EINVAL && pvr_evtchn_notify(1u << 20) == -EINVAL);
