@@ -71,16 +71,18 @@ static void reap(struct pvr_blkback_turn *turn, struct pvr_blkback_engine *engin
 	struct pvr_blkback_io *io;
 
 	pvr_blkback_engine_submit(engine);
-	while ((io = pvr_blkback_engine_reap(engine))) {
-		struct pvr_blkback_job *job = (struct pvr_blkback_job *)io;
+	do {
+		while ((io = pvr_blkback_engine_reap(engine))) {
+			struct pvr_blkback_job *job = (struct pvr_blkback_job *)io;
 
-		if (next_step(job))
-			pvr_blkback_engine_queue(engine, io);
-		else
-			pvr_blkback_job_done(turn, job, status_of(io->error));
-	}
-	/* Second steps that were queued meanwhile. */
-	pvr_blkback_engine_submit(engine);
+			if (next_step(job))
+				pvr_blkback_engine_queue(engine, io);
+			else
+				pvr_blkback_job_done(turn, job, status_of(io->error));
+		}
+		/* Second steps that were queued meanwhile; one may be over with that, and no event tells. */
+		pvr_blkback_engine_submit(engine);
+	} while (engine->done);
 }
 
 /* ---- answers ---- */

@@ -1,65 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* NBD disks on a real server: data, order of failure, and a server that goes and comes back. */
 #include "engine_rig.h"
-
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
-static char directory[] = "/tmp/pvring-nbd-XXXXXX", socket_path[64], uri[96], image[64];
-
-/* nbdkit -f -U socket, and these; -1 where it does not come up. */
-static pid_t serve(const char *const more[])
-{
-	const char *argv[16] = {"nbdkit", "-f", "-U", socket_path};
-	pid_t child;
-
-	for (unsigned i = 0; more[i]; i++)
-		argv[4 + i] = more[i];
-	unlink(socket_path);
-	child = fork();
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		unsetenv("LD_PRELOAD");
-		execvp(argv[0], (char *const *)argv);
-		_exit(127);
-	}
-	for (unsigned tries = 0; tries < 500; tries++) {
-		struct stat st;
-
-		if (!stat(socket_path, &st))
-			return child;
-		usleep(10000);
-	}
-	return -1;
-}
-
-static void stop(pid_t child)
-{
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-}
-
-static void prepare_files(void)
-{
-	int fd;
-
-	strcpy(directory, "/tmp/pvring-nbd-XXXXXX");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
-	sprintf(socket_path, "%s/sock", directory);
-	sprintf(uri, "nbd+unix:///?socket=%s", socket_path);
-	sprintf(image, "%s/image", directory);
-	fd = open(image, O_CREAT | O_RDWR, 0600);
-	CU_ASSERT_FATAL(fd >= 0 && ftruncate(fd, IMAGE_BYTES) == 0);
-	close(fd);
-}
-
-static void remove_files(void)
-{
-	unlink(socket_path);
-	unlink(image);
-	rmdir(directory);
-}
+#include "nbd_rig.h"
 
 static struct pvr_blkback_disk *open_nbd(void)
 {
@@ -72,8 +14,8 @@ static void data_goes_both_ways(void)
 	struct pvr_blkback_disk *disk;
 	pid_t server;
 
-	prepare_files();
-	server = serve((const char *const[]){"file", image, NULL});
+	nbd_prepare(IMAGE_BYTES);
+	server = nbd_serve((const char *const[]){"file", image, NULL});
 	CU_ASSERT_FATAL(server > 0);
 	disk = open_nbd();
 	CU_ASSERT_EQUAL(disk->facts.sectors, IMAGE_BYTES / 512);
@@ -95,8 +37,8 @@ static void data_goes_both_ways(void)
 	CU_ASSERT_EQUAL(memcmp(pages[0], pages[4], 4 * PAGE), 0);
 	pvr_blkback_engine_destroy(engine);
 	pvr_blkback_disk_close(disk);
-	stop(server);
-	remove_files();
+	nbd_stop(server);
+	nbd_remove();
 }
 
 /* More than a connection has in flight, of one and of two pieces of memory. */
@@ -111,8 +53,8 @@ static void many_at_once(void)
 	unsigned seen = 0, wrong = 0;
 	pid_t server;
 
-	prepare_files();
-	server = serve((const char *const[]){"pattern", "1M", NULL});
+	nbd_prepare(IMAGE_BYTES);
+	server = nbd_serve((const char *const[]){"pattern", "1M", NULL});
 	CU_ASSERT_FATAL(server > 0);
 	disk = open_disk((struct pvr_blkback_spec){.type = "nbd", .params = uri, .mode = "r"});
 	CU_ASSERT_FATAL(pvr_blkback_engine_create(PVR_BLKBACK_NBD, &engine) == 0);
@@ -142,8 +84,8 @@ static void many_at_once(void)
 	CU_ASSERT_EQUAL(wrong, 0);
 	pvr_blkback_engine_destroy(engine);
 	pvr_blkback_disk_close(disk);
-	stop(server);
-	remove_files();
+	nbd_stop(server);
+	nbd_remove();
 }
 
 /* The server dies: EIO and no crash. It comes back: the first flush fails for what may be lost, then
@@ -155,18 +97,18 @@ static void server_goes_and_comes_back(void)
 	struct pvr_blkback_disk *disk;
 	pid_t server;
 
-	prepare_files();
-	server = serve(how);
+	nbd_prepare(IMAGE_BYTES);
+	server = nbd_serve(how);
 	CU_ASSERT_FATAL(server > 0);
 	disk = open_nbd();
 	CU_ASSERT_FATAL(pvr_blkback_engine_create(PVR_BLKBACK_NBD, &engine) == 0);
 	fill(0, 1, 21);
 	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_WRITE, 0, 0, 1), 0);
-	stop(server);
+	nbd_stop(server);
 	unlink(socket_path);
 	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, 0, 4, 1), -EIO);
 	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, 0, 4, 1), -EIO);
-	server = serve(how);
+	server = nbd_serve(how);
 	CU_ASSERT_FATAL(server > 0);
 	usleep(1100000); /* a server that was not there is asked again after a second */
 	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_READ, 0, 4, 1), 0);
@@ -175,8 +117,8 @@ static void server_goes_and_comes_back(void)
 	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_FLUSH, 0, 0, 0), 0);
 	pvr_blkback_engine_destroy(engine);
 	pvr_blkback_disk_close(disk);
-	stop(server);
-	remove_files();
+	nbd_stop(server);
+	nbd_remove();
 }
 
 /* The server's own errors are those requests' alone. */
@@ -186,8 +128,8 @@ static void server_errors_reach_their_request(void)
 	struct pvr_blkback_disk *disk;
 	pid_t server;
 
-	prepare_files();
-	server = serve((const char *const[]){"--filter=error", "memory", "1M",
+	nbd_prepare(IMAGE_BYTES);
+	server = nbd_serve((const char *const[]){"--filter=error", "memory", "1M",
 		"error-pwrite=ENOSPC", "error-pwrite-rate=100%", NULL});
 	CU_ASSERT_FATAL(server > 0);
 	disk = open_nbd();
@@ -197,8 +139,8 @@ static void server_errors_reach_their_request(void)
 	CU_ASSERT_EQUAL(do_io(engine, disk, PVR_BLKBACK_FLUSH, 0, 0, 0), 0);
 	pvr_blkback_engine_destroy(engine);
 	pvr_blkback_disk_close(disk);
-	stop(server);
-	remove_files();
+	nbd_stop(server);
+	nbd_remove();
 }
 
 PVR_SUITE(blkback_nbd, CASE(data_goes_both_ways), CASE(many_at_once),
