@@ -15,7 +15,7 @@ serve() {
 	"$@" >"$work/server.log" 2>&1 &
 	server=$!
 	pids="$server $pids"
-	within 10 test -S "$work/sock" || fail "the server did not start: $*"
+	within 10 nbdinfo --size "$uri" || fail "the server did not start: $*"
 }
 guest() { # a command in a domain with that disk
 	timeout $((60 * slow)) pvring run --disk "nbd=$uri$options" -- "$@"
