@@ -15,8 +15,8 @@
 
 #include <pvring/host.h>
 
-#define PVR_BACK_PORTS 3u     /* event channels of one ring */
-#define PVR_BACK_FDS   8u     /* descriptors that a worker has for all of its rings */
+#define PVR_BACK_PORTS 3u /* event channels of one ring */
+#define PVR_BACK_FDS   8u /* descriptors that a worker has for all of its rings */
 #define PVR_BACK_NEVER UINT64_MAX
 
 enum pvr_back_ring_state {
@@ -29,7 +29,8 @@ enum pvr_back_ring_state {
 
 struct pvr_back_ring {
 	const struct pvr_back_ring_ops *ops;
-	_Atomic int state; /* enum pvr_back_ring_state; a release store hands over what stands below */
+	_Atomic int
+		state; /* enum pvr_back_ring_state; a release store hands over what stands below */
 	_Atomic int leave; /* the control thread wants it back */
 	const char *error; /* with FAILED and BROKEN: one line, a constant */
 	/* Where events that came in, and spins that found work or did not, are counted. */
@@ -115,10 +116,10 @@ struct pvr_back_turn_ops {
 int pvr_back_ring_break(struct pvr_back_ring *ring, const char *error);
 
 /* Bind to one of the frontend's ports: 0 and the port in ports[index], or a negative errno. */
-int pvr_back_ring_bind(struct pvr_back_ring *ring, struct pvr_back_turn *turn, unsigned index,
+int pvr_back_ring_bind(struct pvr_back_ring *ring, struct pvr_host *host, unsigned index,
 	domid_t domid, evtchn_port_t port);
 /* Unbind all. */
-void pvr_back_ring_unbind(struct pvr_back_ring *ring, struct pvr_back_turn *turn);
+void pvr_back_ring_unbind(struct pvr_back_ring *ring, struct pvr_host *host);
 
 /* Something the control thread looks at has changed. */
 void pvr_back_turn_wake(struct pvr_back_turn *turn);

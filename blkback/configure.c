@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "nodes.h"
 
 static const char *read_optional(
 	struct pvr_blkback_device *device, const char *name, char *value, size_t size)
 {
-	int length = pvr_blkback_node_text(device->home->host, device->path, name, value, size);
+	int length = pvr_back_node_text(device->base.home->host, device->base.path, name, value, size);
 
 	return length < 0 ? NULL : value;
 }
@@ -35,9 +34,9 @@ static int open_disk(struct pvr_blkback_device *device, char error[PVR_BLKBACK_L
 /* As many rings as there are workers, unless the toolstack says otherwise. */
 static int read_queues(struct pvr_blkback_device *device)
 {
-	uint32_t queues = device->home->worker_count;
-	int result = pvr_blkback_node_number(
-		device->home->host, device->path, "queues", PVR_BLKBACK_QUEUES_MAX, &queues);
+	uint32_t queues = device->base.home->worker_count;
+	int result = pvr_back_node_number(
+		device->base.home->host, device->base.path, "queues", PVR_BLKBACK_QUEUES_MAX, &queues);
 
 	device->queues = queues < PVR_BLKBACK_QUEUES_MAX ? queues : PVR_BLKBACK_QUEUES_MAX;
 	return (result && result != -ENOENT) || queues == 0 ? -EINVAL : 0;
@@ -47,13 +46,13 @@ static int read_queues(struct pvr_blkback_device *device)
 static int read_limits(struct pvr_blkback_device *device)
 {
 	struct pvr_blkback_limits *limits = &device->limits;
-	struct pvr_host *host = device->home->host;
+	struct pvr_host *host = device->base.home->host;
 	uint32_t *rate[] = {&limits->requests.per_second, &limits->bytes.per_second};
 	static const char *const names[] = {"iops", "bps"};
 
 	for (unsigned i = 0; i < 2; i++) {
 		int result =
-			pvr_blkback_node_number(host, device->path, names[i], UINT32_MAX, rate[i]);
+			pvr_back_node_number(host, device->base.path, names[i], UINT32_MAX, rate[i]);
 
 		if (result == -ENOENT)
 			*rate[i] = 0;

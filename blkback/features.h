@@ -3,13 +3,10 @@
 #ifndef PVR_BLKBACK_FEATURES_H
 #define PVR_BLKBACK_FEATURES_H
 
+#include "../backend/nodes.h"
 #include "disk.h"
-#include "nodes.h"
 
-#define PVR_BLKBACK_FEATURES 16u
-
-/* The nodes that go with Connected: how many of them there are. */
-unsigned pvr_blkback_features(const struct pvr_blkback_disk *disk,
-	struct pvr_blkback_node nodes[PVR_BLKBACK_FEATURES]);
+/* Add the nodes that go with Connected. */
+void pvr_blkback_features(const struct pvr_blkback_disk *disk, struct pvr_back_nodes *nodes);
 
 #endif

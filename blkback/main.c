@@ -1,90 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The backend as a process: signals, readiness, confinement. */
+/* The block backend as a process. */
 #include <pvring/blkback.h>
 
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
+#include "../backend/cpus.h"
+#include "../backend/main.h"
+#include "device.h"
+#include "needs.h"
 
-#include "confine.h"
-#include "control.h"
-
-/* SIGTERM and SIGINT as a descriptor; blocked first, so that every thread made later has them
- * blocked. */
-static int open_signals(void)
+int pvr_blkback_cpus_check(const char *cpus)
 {
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return -errno;
-	fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static void say_ready(int fd)
-{
-	if (fd < 0)
-		return;
-	while (write(fd, "", 1) < 0 && errno == EINTR)
-		;
-	close(fd);
-}
-
-static int serve(const struct pvr_blkback_config *config, int signal_fd)
-{
-	struct pvr_blkback_control *control;
-	int result = pvr_blkback_control_create(config, &control);
-
-	if (result == -EINVAL && config->cpus) {
-		fprintf(stderr, "pvring blkback: --cpus %s: no such CPUs here\n", config->cpus);
-		return result;
-	}
-	if (result) {
-		fprintf(stderr,
-			"pvring blkback: %s: cannot connect to the hypervisor: %s; is it "
-			"running?\n",
-			config->dir ? config->dir : "default directory", strerror(-result));
-		return result;
-	}
-	result = pvr_blkback_confine();
-	if (result) {
-		fprintf(stderr, "pvring blkback: cannot confine itself: %s\n", strerror(-result));
-	} else {
-		say_ready(config->ready_fd);
-		result = pvr_blkback_control_run(control, signal_fd);
-		if (result)
-			fprintf(stderr, "pvring blkback: %s: the hypervisor is gone\n",
-				config->dir ? config->dir : "default directory");
-	}
-	pvr_blkback_control_destroy(control);
-	return result;
+	return pvr_back_cpus_check(cpus);
 }
 
 int pvr_blkback_run(const struct pvr_blkback_config *config)
 {
-	pid_t parent = getppid();
-	int signal_fd, result;
+	struct pvr_back_config back = {
+		.dir = config->dir,
+		.workers = config->workers,
+		.cpus = config->cpus,
+		.ready_fd = config->ready_fd,
+		.parent_dies = config->parent_dies,
+		.quiet = config->quiet,
+	};
 
-	signal_fd = open_signals();
-	if (signal_fd < 0) {
-		fprintf(stderr, "pvring blkback: signalfd: %s\n", strerror(-signal_fd));
-		return signal_fd;
-	}
-	if (config->parent_dies) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		/* It may have died before that. */
-		if (getppid() != parent)
-			kill(getpid(), SIGTERM);
-	}
-	result = serve(config, signal_fd);
-	close(signal_fd);
-	return result;
+	return pvr_back_run(&pvr_blkback_kind, &pvr_blkback_needs, &back);
 }

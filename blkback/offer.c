@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nodes.h"
+#include "../backend/nodes.h"
 
 #define PORT_MAX   131071u
 #define PATH_BYTES 160
@@ -20,7 +20,7 @@ static int read_refs(struct pvr_host *host, const char *directory, struct pvr_bl
 	int result;
 
 	if (offer->pages == 1) {
-		result = pvr_blkback_node_number(
+		result = pvr_back_node_number(
 			host, directory, "ring-ref", UINT32_MAX, &offer->refs[0]);
 		if (result != -ENOENT)
 			return result;
@@ -30,7 +30,7 @@ static int read_refs(struct pvr_host *host, const char *directory, struct pvr_bl
 
 		snprintf(name, sizeof(name), "ring-ref%u", i);
 		result =
-			pvr_blkback_node_number(host, directory, name, UINT32_MAX, &offer->refs[i]);
+			pvr_back_node_number(host, directory, name, UINT32_MAX, &offer->refs[i]);
 		if (result)
 			return result;
 	}
@@ -42,7 +42,7 @@ static const char *read_queue(
 {
 	if (read_refs(host, directory, offer))
 		return "ring-ref: missing or not a number";
-	if (pvr_blkback_node_number(host, directory, "event-channel", PORT_MAX, &offer->port))
+	if (pvr_back_node_number(host, directory, "event-channel", PORT_MAX, &offer->port))
 		return "event-channel: missing or not a port";
 	return NULL;
 }
@@ -53,18 +53,18 @@ static const char *read_common(
 {
 	char protocol[16];
 	uint32_t order = 0, persistent = 0;
-	int result = pvr_blkback_node_text(host, frontend, "protocol", protocol, sizeof(protocol));
+	int result = pvr_back_node_text(host, frontend, "protocol", protocol, sizeof(protocol));
 
 	if ((result < 0 && result != -ENOENT) ||
 		pvr_blkback_abi_by_name(result < 0 ? NULL : protocol, &offer->abi))
 		return "protocol: not one of x86_64-abi, x86_32-abi, arm-abi";
-	result = pvr_blkback_node_number(
+	result = pvr_back_node_number(
 		host, frontend, "ring-page-order", PVR_BLKBACK_ORDER_MAX, &order);
 	if (result && result != -ENOENT)
 		return "ring-page-order: over its maximum or not a number";
 	offer->pages = 1u << order;
 	/* What it says wrongly here it has not said. */
-	if (!pvr_blkback_node_number(host, frontend, "feature-persistent", 1, &persistent))
+	if (!pvr_back_node_number(host, frontend, "feature-persistent", 1, &persistent))
 		offer->persistent = (int)persistent;
 	return NULL;
 }
@@ -76,7 +76,7 @@ const char *pvr_blkback_offer_read(struct pvr_host *host, const char *frontend, 
 	struct pvr_blkback_offer common = {.domid = domid};
 	const char *error = read_common(host, frontend, &common);
 	uint32_t queues = 1;
-	int result = pvr_blkback_node_number(
+	int result = pvr_back_node_number(
 		host, frontend, "multi-queue-num-queues", queues_max, &queues);
 
 	if (error)

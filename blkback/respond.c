@@ -92,9 +92,9 @@ static void unmap_done(struct pvr_blkback_turn *turn)
 {
 	for (struct pvr_blkback_job *job = turn->done; job; job = job->next)
 		for (unsigned i = 0; i < job->pages; i++)
-			pvr_blkback_page_put(&turn->pages, turn->host, job->ring->grants,
+			pvr_blkback_page_put(&turn->pages, turn->base.host, job->ring->grants,
 				&job->page[i], job->taken_ns);
-	pvr_blkback_pages_flush(&turn->pages, turn->host);
+	pvr_blkback_pages_flush(&turn->pages, turn->base.host);
 }
 
 static void job_put(struct pvr_blkback_job *job)
@@ -113,13 +113,13 @@ static void answer(struct pvr_blkback_job *job, uint64_t now)
 	struct pvr_blkback_stats *counts = &ring->counts;
 
 	if (job->status != BLKIF_RSP_OKAY)
-		pvr_blkback_count(&counts->errors, 1);
-	pvr_blkback_count_shared(
+		pvr_back_count(&counts->errors, 1);
+	pvr_back_count_shared(
 		&ring->stats->latency[pvr_blkback_stats_bucket(now - job->taken_ns)], 1);
-	if (atomic_load_explicit(&ring->state, memory_order_relaxed) != PVR_BLKBACK_BROKEN)
+	if (pvr_back_ring_state(&ring->base) != PVR_BACK_BROKEN)
 		pvr_blkback_ring_put_response(job);
 	job_put(job);
-	pvr_blkback_count(&counts->inflight, UINT64_MAX); /* one less */
+	pvr_back_count(&counts->inflight, UINT64_MAX); /* one less */
 	ring->counted = 1;
 }
 
@@ -135,7 +135,7 @@ unsigned pvr_blkback_turn_finish(struct pvr_blkback_turn *turn)
 	if (!turn->done)
 		return 0;
 	unmap_done(turn);
-	now = pvr_blkback_now_ns();
+	now = pvr_back_now_ns();
 	while ((job = turn->done)) {
 		turn->done = job->next;
 		answer(job, now);

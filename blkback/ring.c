@@ -10,20 +10,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 PVR_RING_TYPE(x86_64, struct blkif_x86_64_request, struct blkif_x86_64_response);
 PVR_RING_TYPE(x86_32, struct blkif_x86_32_request, struct blkif_x86_32_response);
 
 #define PAGE 4096u
-
-uint64_t pvr_blkback_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* ---- a ring comes and goes ---- */
 
@@ -53,6 +44,10 @@ struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer 
 		ring->jobs[i].next = ring->free;
 		ring->free = &ring->jobs[i];
 	}
+	ring->base.ops = &pvr_blkback_ring_ops;
+	ring->base.events_in = &stats->events_in;
+	ring->base.polls_hit = &stats->polls_hit;
+	ring->base.polls_missed = &stats->polls_missed;
 	ring->offer = *offer;
 	ring->batch = PVR_BLKBACK_BATCH;
 	ring->disk = disk;
@@ -79,20 +74,19 @@ int pvr_blkback_ring_connect(struct pvr_blkback_ring *ring, struct pvr_host *hos
 		host, offer->domid, offer->refs, offer->pages, &ring->area, &status);
 
 	if (result) {
-		ring->error = "cannot map the ring: ring-ref is not granted to this domain";
+		ring->base.error = "cannot map the ring: ring-ref is not granted to this domain";
 		return result;
 	}
 	result = pvr_ring_back_attach(&ring->ring, ring->area.address, ring_entries(offer));
 	if (result) {
-		ring->error = "the ring's indices are impossible";
+		ring->base.error = "the ring's indices are impossible";
 		goto unmap;
 	}
-	result = pvr_host_evtchn_bind(host, offer->domid, offer->port);
-	if (result < 0) {
-		ring->error = "cannot bind event-channel";
+	result = pvr_back_ring_bind(&ring->base, host, 0, offer->domid, offer->port);
+	if (result) {
+		ring->base.error = "cannot bind event-channel";
 		goto unmap;
 	}
-	ring->port = (evtchn_port_t)result;
 	if (offer->persistent) /* without memory for it: as if it did not */
 		ring->grants = pvr_blkback_grants_create();
 	return 0;
@@ -108,7 +102,7 @@ void pvr_blkback_ring_disconnect(struct pvr_blkback_ring *ring, struct pvr_host 
 	pvr_blkback_ring_publish(ring, host);
 	pvr_blkback_grants_destroy(ring->grants, host);
 	ring->grants = NULL;
-	pvr_host_evtchn_unbind(host, ring->port);
+	pvr_back_ring_unbind(&ring->base, host);
 	pvr_host_unmap_area(host, &ring->area);
 }
 
@@ -153,6 +147,6 @@ void pvr_blkback_ring_publish(struct pvr_blkback_ring *ring, struct pvr_host *ho
 	ring->counted = 0;
 	if (!pvr_ring_publish_notify(&ring->ring))
 		return;
-	pvr_blkback_count_shared(&ring->stats->events_out, 1);
-	pvr_host_evtchn_notify(host, ring->port);
+	pvr_back_count_shared(&ring->stats->events_out, 1);
+	pvr_host_evtchn_notify(host, ring->base.ports[0]);
 }

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One ring of a device: takes requests, maps what they name, hands them to an engine, answers. A
- * ring is made by the control thread, lent to one worker, and given back; `state` says whose it is.
+ * One ring of a disk: takes requests, maps what they name, hands them to an engine, answers.
  */
 #ifndef PVR_BLKBACK_RING_H
 #define PVR_BLKBACK_RING_H
 
-#include <stdatomic.h>
-
 #include <pvring/host.h>
 #include <pvring/ring.h>
 
+#include "../backend/ring.h"
 #include "disk.h"
 #include "engine.h"
 #include "limit.h"
@@ -26,15 +24,6 @@
  * the frontend works on them meanwhile.
  */
 #define PVR_BLKBACK_BATCH_INLINE 4u
-
-enum pvr_blkback_ring_state {
-	PVR_BLKBACK_JOINING, /* the worker's: it will say LIVE or FAILED */
-	PVR_BLKBACK_LIVE,    /* the worker's */
-	PVR_BLKBACK_BROKEN,  /* the worker's: the frontend broke the protocol, nothing more is taken
-			      */
-	PVR_BLKBACK_FAILED,  /* the control thread's: never became live; `error` says why */
-	PVR_BLKBACK_GONE,    /* the control thread's: drained and unmapped */
-};
 
 /* What an indirect request needs room for beyond what every job has. */
 struct pvr_blkback_large {
@@ -61,10 +50,7 @@ struct pvr_blkback_job {
 };
 
 struct pvr_blkback_ring {
-	_Atomic int state; /* enum pvr_blkback_ring_state; a release store hands over what stands
-			      below */
-	_Atomic int leave; /* the control thread wants it back */
-	const char *error; /* with FAILED and BROKEN */
+	struct pvr_back_ring base;
 	struct pvr_blkback_offer offer;
 	const struct pvr_blkback_disk *disk;
 	struct pvr_blkback_stats *stats; /* of the device, and of all its rings */
@@ -76,7 +62,6 @@ struct pvr_blkback_ring {
 	int counted;
 	struct pvr_ring ring;
 	struct pvr_host_area area;
-	evtchn_port_t port; /* ours */
 	unsigned inflight;  /* taken and not answered */
 	unsigned batch;     /* requests to take in the next turn, at most */
 	uint64_t wait_until; /* when a limit lets more through; 0: nothing waits for that */
@@ -85,12 +70,11 @@ struct pvr_blkback_ring {
 	struct pvr_blkback_grants *grants; /* that persist; NULL: the frontend does not do that */
 	struct pvr_blkback_job *barrier; /* taken: nothing more is until it is answered */
 	int barrier_started;
-	struct pvr_blkback_ring *next;
 };
 
 /* What one worker brings along for all of its rings. */
 struct pvr_blkback_turn {
-	struct pvr_host *host;
+	struct pvr_back_turn base;
 	struct pvr_blkback_engine *engine[PVR_BLKBACK_KINDS];
 	struct pvr_blkback_job *done, **done_end; /* finished and not answered */
 	struct pvr_blkback_pages pages;
@@ -102,6 +86,10 @@ struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer 
 	struct pvr_blkback_limits *limits);
 /* FAILED, GONE, or never given to a worker. */
 void pvr_blkback_ring_destroy(struct pvr_blkback_ring *ring);
+
+/* What the worker calls (serve.c). */
+extern const struct pvr_back_ring_ops pvr_blkback_ring_ops;
+extern const struct pvr_back_turn_ops pvr_blkback_turn_ops;
 
 /*
  * ---- by the worker ------------------------------------------------------------------------------
@@ -137,7 +125,6 @@ void pvr_blkback_ring_publish(struct pvr_blkback_ring *ring, struct pvr_host *ho
 /* The answer of a job that is finished; it stands in the turn's done list. */
 void pvr_blkback_job_done(
 	struct pvr_blkback_turn *turn, struct pvr_blkback_job *job, int16_t status);
-uint64_t pvr_blkback_now_ns(void);
 
 /* The one copy of the next slot; pvr_ring_pending was > 0. And the answer into the next one. */
 void pvr_blkback_ring_copy_slot(struct pvr_blkback_ring *ring, union pvr_blkback_slot *slot);

@@ -4,7 +4,6 @@
  * pages of all of it are mapped by one call, and each is handed to the engine.
  */
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 
 #include "ring.h"
@@ -40,8 +39,8 @@ static void refuse(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job, i
 	struct pvr_blkback_stats *stats = &job->ring->counts;
 
 	if (status == BLKIF_RSP_EOPNOTSUPP)
-		pvr_blkback_count(&stats->others, 1);
-	pvr_blkback_count(&stats->invalid, 1);
+		pvr_back_count(&stats->others, 1);
+	pvr_back_count(&stats->invalid, 1);
 	pvr_blkback_job_done(turn, job, status);
 }
 
@@ -52,30 +51,30 @@ static void count_request(
 
 	switch (request->op) {
 	case PVR_BLKBACK_READ:
-		pvr_blkback_count(&stats->reads, 1);
-		pvr_blkback_count(&stats->sectors_read, sectors);
+		pvr_back_count(&stats->reads, 1);
+		pvr_back_count(&stats->sectors_read, sectors);
 		break;
 	case PVR_BLKBACK_WRITE:
-		pvr_blkback_count(&stats->writes, 1);
-		pvr_blkback_count(&stats->sectors_written, sectors);
+		pvr_back_count(&stats->writes, 1);
+		pvr_back_count(&stats->sectors_written, sectors);
 		break;
 	case PVR_BLKBACK_FLUSH:
-		pvr_blkback_count(&stats->flushes, 1);
-		pvr_blkback_count(&stats->barriers, request->barrier);
-		pvr_blkback_count(&stats->sectors_written, sectors);
+		pvr_back_count(&stats->flushes, 1);
+		pvr_back_count(&stats->barriers, request->barrier);
+		pvr_back_count(&stats->sectors_written, sectors);
 		break;
 	default:
-		pvr_blkback_count(&stats->discards, 1);
+		pvr_back_count(&stats->discards, 1);
 	}
-	pvr_blkback_count(&stats->indirect, request->indirect);
+	pvr_back_count(&stats->indirect, request->indirect);
 }
 
 /* Maps what was asked for. */
 static void map_pages(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn)
 {
-	pvr_blkback_count(&ring->counts.grants_reused, turn->pages.reused);
-	pvr_blkback_count(&ring->counts.grants_mapped,
-		pvr_blkback_pages_map(&turn->pages, turn->host, ring->grants));
+	pvr_back_count(&ring->counts.grants_reused, turn->pages.reused);
+	pvr_back_count(&ring->counts.grants_mapped,
+		pvr_blkback_pages_map(&turn->pages, turn->base.host, ring->grants));
 }
 
 /* ---- indirect requests ---- */
@@ -122,7 +121,7 @@ static void read_lists(
 		if (job->large) {
 			verdict = read_list(job);
 			pvr_blkback_page_put(
-				&turn->pages, turn->host, ring->grants, &job->list, job->taken_ns);
+				&turn->pages, turn->base.host, ring->grants, &job->list, job->taken_ns);
 		}
 		if (verdict == PVR_BLKBACK_GOOD)
 			batch->job[kept++] = job;
@@ -162,7 +161,7 @@ static int limited(struct pvr_blkback_ring *ring, uint64_t now)
 	if (!wait)
 		return 0;
 	ring->wait_until = now + wait;
-	pvr_blkback_count(&ring->counts.limited, 1);
+	pvr_back_count(&ring->counts.limited, 1);
 	return 1;
 }
 
@@ -244,7 +243,7 @@ static void fill_iov(struct pvr_blkback_job *job)
 		else
 			io->iov[io->iov_count++] = (struct iovec){base, segment->length};
 	}
-	pvr_blkback_count(&job->ring->counts.merges, job->request.segments - io->iov_count);
+	pvr_back_count(&job->ring->counts.merges, job->request.segments - io->iov_count);
 }
 
 static void start(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job)
@@ -264,7 +263,7 @@ static void start(struct pvr_blkback_turn *turn, struct pvr_blkback_job *job)
 	job->write_due = request->op == PVR_BLKBACK_FLUSH && request->segments > 0;
 	fill_iov(job);
 	pvr_blkback_engine_queue(engine, &job->io);
-	pvr_blkback_count(&job->ring->counts.inlined, engine->inlined - inlined);
+	pvr_back_count(&job->ring->counts.inlined, engine->inlined - inlined);
 }
 
 int pvr_blkback_ring_barrier(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn)
@@ -289,14 +288,6 @@ static void start_batch(struct pvr_blkback_turn *turn, const struct batch *batch
 	}
 }
 
-/* What the frontend did to the protocol: this ring is over, nothing else is. */
-static int ring_break(struct pvr_blkback_ring *ring, const char *error)
-{
-	ring->error = error;
-	atomic_store_explicit(&ring->state, PVR_BLKBACK_BROKEN, memory_order_release);
-	return -EPROTO;
-}
-
 int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn)
 {
 	struct batch batch;
@@ -307,17 +298,18 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 	if (pending == 0 || ring->barrier)
 		return 0;
 	if (pending < 0)
-		return ring_break(ring, "req_prod claims more requests than the ring has slots");
+		return pvr_back_ring_break(
+			&ring->base, "req_prod claims more requests than the ring has slots");
 	if (pending > (int)ring->batch)
 		pending = (int)ring->batch;
-	batch.now = pvr_blkback_now_ns();
+	batch.now = pvr_back_now_ns();
 	ring->wait_until = 0;
 	ring->facts.sectors = atomic_load_explicit(&ring->sectors, memory_order_relaxed);
 	if (ring->grants)
-		pvr_blkback_grants_prune(ring->grants, turn->host, batch.now);
+		pvr_blkback_grants_prune(ring->grants, turn->base.host, batch.now);
 	taken = take_slots(ring, turn, (unsigned)pending, &batch);
 	ring->counted = 1;
-	pvr_blkback_count(&ring->counts.inflight, taken);
+	pvr_back_count(&ring->counts.inflight, taken);
 	if (batch.count == 0)
 		return (int)taken;
 	if (turn->pages.asked || turn->pages.reused)
@@ -328,6 +320,6 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 	ring->batch = ring->counts.inlined - inlined == batch.count ? PVR_BLKBACK_BATCH_INLINE
 								    : PVR_BLKBACK_BATCH;
 	pvr_blkback_ring_barrier(ring, turn);
-	pvr_blkback_count(&ring->counts.submits, 1);
+	pvr_back_count(&ring->counts.submits, 1);
 	return (int)taken;
 }

@@ -16,7 +16,8 @@
 
 #include <pvring/xen/xenbus.h>
 
-#include "../../blkback/control.h"
+#include "../../backend/control.h"
+#include "../../blkback/device.h"
 #include "../../blkback/features.h"
 #include "blkback_front.h"
 
@@ -24,14 +25,14 @@
 #define FRONT "/local/domain/7/device/vbd/51712"
 
 static struct front front;
-static struct pvr_blkback_control *control;
+static struct pvr_back_control *control;
 static pthread_t thread;
 static int stop_fd;
 
 static void *run(void *opaque)
 {
 	(void)opaque;
-	return (void *)(intptr_t)pvr_blkback_control_run(control, stop_fd);
+	return (void *)(intptr_t)pvr_back_control_run(control, stop_fd);
 }
 
 static inline void start_in(const char *directory)
@@ -39,8 +40,8 @@ static inline void start_in(const char *directory)
 	mock_host_reset();
 	front_init(&front);
 	stop_fd = eventfd(0, 0);
-	CU_ASSERT_FATAL(pvr_blkback_control_create(
-				&(struct pvr_blkback_config){.dir = directory, .workers = 2},
+	CU_ASSERT_FATAL(pvr_back_control_create(&pvr_blkback_kind,
+				&(struct pvr_back_config){.dir = directory, .workers = 2},
 				&control) == 0);
 	CU_ASSERT_FATAL(pthread_create(&thread, NULL, run, NULL) == 0);
 }
@@ -58,7 +59,7 @@ static inline void stop(void)
 	CU_ASSERT(write(stop_fd, &one, sizeof(one)) == sizeof(one));
 	pthread_join(thread, &result);
 	CU_ASSERT_PTR_NULL(result);
-	pvr_blkback_control_destroy(control);
+	pvr_back_control_destroy(control);
 	close(stop_fd);
 	CU_ASSERT_EQUAL(mock_host_held(), 0);
 }

@@ -28,7 +28,7 @@ static inline void open_backend(struct pvr_blkback_spec spec)
 	turn = calloc(1, sizeof(*turn));
 	CU_ASSERT_FATAL(turn != NULL);
 	turn->done_end = &turn->done;
-	CU_ASSERT_FATAL(pvr_host_open(NULL, &turn->host) == 0);
+	CU_ASSERT_FATAL(pvr_host_open(NULL, &turn->base.host) == 0);
 	for (unsigned kind = 0; kind < PVR_BLKBACK_KINDS; kind++)
 		CU_ASSERT_FATAL(pvr_blkback_engine_create(kind, &turn->engine[kind]) == 0);
 	CU_ASSERT_FATAL(pvr_blkback_disk_open(&spec, &disk, error) == 0);
@@ -49,7 +49,7 @@ static inline int connect_ring(enum pvr_blkback_abi abi)
 
 	ring = pvr_blkback_ring_create(&offer, disk, stats, limits);
 	CU_ASSERT_FATAL(ring != NULL);
-	return pvr_blkback_ring_connect(ring, turn->host);
+	return pvr_blkback_ring_connect(ring, turn->base.host);
 }
 
 static inline void set_up_on(struct pvr_blkback_spec spec)
@@ -67,11 +67,11 @@ static inline void set_up(void)
 
 static inline void tear_down(void)
 {
-	pvr_blkback_ring_disconnect(ring, turn->host);
+	pvr_blkback_ring_disconnect(ring, turn->base.host);
 	pvr_blkback_ring_destroy(ring);
 	for (unsigned kind = 0; kind < PVR_BLKBACK_KINDS; kind++)
 		pvr_blkback_engine_destroy(turn->engine[kind]);
-	pvr_host_close(turn->host);
+	pvr_host_close(turn->base.host);
 	pvr_blkback_disk_close(disk);
 	pvr_blkback_stats_close(stats, NULL);
 	free(turn);
@@ -86,7 +86,7 @@ static inline void serve(void)
 			break;
 		pvr_blkback_ring_barrier(ring, turn);
 		pvr_blkback_turn_finish(turn);
-		pvr_blkback_ring_publish(ring, turn->host);
+		pvr_blkback_ring_publish(ring, turn->base.host);
 	} while (ring->inflight || pvr_ring_pending(&ring->ring) > 0);
 }
 

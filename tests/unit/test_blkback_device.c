@@ -131,19 +131,20 @@ static void discard_nodes(void)
 {
 	struct pvr_blkback_disk disk = {
 		.facts = {.sectors = 8, .sector_size = 512}, .physical_size = 512};
-	struct pvr_blkback_node nodes[PVR_BLKBACK_FEATURES];
-	unsigned without = pvr_blkback_features(&disk, nodes), count;
+	struct pvr_back_nodes without = {0}, nodes = {0}, secure = {0};
 
+	pvr_blkback_features(&disk, &without);
 	disk.facts.discard = 1;
 	disk.facts.discard_granularity = 4096;
-	count = pvr_blkback_features(&disk, nodes);
-	CU_ASSERT_EQUAL(count, without + 3);
-	CU_ASSERT_STRING_EQUAL(nodes[count - 3].name, "feature-discard");
-	CU_ASSERT_STRING_EQUAL(nodes[count - 2].value, "4096");
-	CU_ASSERT_STRING_EQUAL(nodes[count - 1].name, "discard-alignment");
+	pvr_blkback_features(&disk, &nodes);
+	CU_ASSERT_EQUAL_FATAL(nodes.count, without.count + 3);
+	CU_ASSERT_STRING_EQUAL(nodes.node[nodes.count - 3].name, "feature-discard");
+	CU_ASSERT_STRING_EQUAL(nodes.node[nodes.count - 2].value, "4096");
+	CU_ASSERT_STRING_EQUAL(nodes.node[nodes.count - 1].name, "discard-alignment");
 	disk.facts.discard_secure = 1;
-	CU_ASSERT_EQUAL(pvr_blkback_features(&disk, nodes), without + 4);
-	CU_ASSERT_STRING_EQUAL(nodes[count].name, "discard-secure");
+	pvr_blkback_features(&disk, &secure);
+	CU_ASSERT_EQUAL(secure.count, without.count + 4);
+	CU_ASSERT_STRING_EQUAL(secure.node[nodes.count].name, "discard-secure");
 }
 
 static void facts_wait_for_connected(void)
@@ -232,18 +233,18 @@ static void vanished_device_is_not_made_again(void)
 /* The same seen from one write: no directory, no transaction. */
 static void nodes_are_not_published_into_nothing(void)
 {
-	struct pvr_blkback_node node = {.name = "sectors", .value = "8"};
+	struct pvr_back_node node = {.name = "sectors", .value = "8"};
 	struct pvr_host *host;
 	char value[16];
 
 	mock_host_reset();
 	CU_ASSERT_FATAL(pvr_host_open(NULL, &host) == 0);
 	CU_ASSERT_EQUAL(
-		pvr_blkback_nodes_publish(host, BACK, &node, 1, XenbusStateConnected), -ENOENT);
+		pvr_back_nodes_publish(host, BACK, &node, 1, XenbusStateConnected), -ENOENT);
 	CU_ASSERT(mock_store_read(BACK "/sectors", value, sizeof(value)) < 0);
 	CU_ASSERT(mock_store_read(BACK "/state", value, sizeof(value)) < 0);
 	mock_store_write(BACK "/state", "1");
-	CU_ASSERT_EQUAL(pvr_blkback_nodes_publish(host, BACK, &node, 1, XenbusStateConnected), 0);
+	CU_ASSERT_EQUAL(pvr_back_nodes_publish(host, BACK, &node, 1, XenbusStateConnected), 0);
 	CU_ASSERT(node_is(BACK "/sectors", "8"));
 	CU_ASSERT(node_is(BACK "/state", "4"));
 	pvr_host_close(host);
@@ -259,8 +260,8 @@ static void old_ring_of_a_dead_backend_is_not_used(void)
 	stop();
 	mock_store_write(BACK "/state", "4");
 	stop_fd = eventfd(0, 0);
-	CU_ASSERT_FATAL(pvr_blkback_control_create(
-		&(struct pvr_blkback_config){.workers = 1}, &control) == 0);
+	CU_ASSERT_FATAL(pvr_back_control_create(&pvr_blkback_kind,
+		&(struct pvr_back_config){.workers = 1}, &control) == 0);
 	CU_ASSERT_FATAL(pthread_create(&thread, NULL, run, NULL) == 0);
 	CU_ASSERT(becomes(XenbusStateInitWait));
 	pause_ms(20);

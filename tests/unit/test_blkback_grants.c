@@ -108,13 +108,13 @@ static void pruned_after_a_minute(void)
 
 	set_up_persistent();
 	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, 0, 0, 8), BLKIF_RSP_OKAY);
-	now = pvr_blkback_now_ns();
+	now = pvr_back_now_ns();
 	TAILQ_FIRST(&ring->grants->idle)->used_ns = now - 2 * SECOND;
-	pvr_blkback_grants_prune(ring->grants, turn->host, now + 59 * SECOND - SECOND / 2);
+	pvr_blkback_grants_prune(ring->grants, turn->base.host, now + 59 * SECOND - SECOND / 2);
 	CU_ASSERT_EQUAL(ring->grants->count, 7);
-	pvr_blkback_grants_prune(ring->grants, turn->host, now + 59 * SECOND - SECOND / 2 + 1);
+	pvr_blkback_grants_prune(ring->grants, turn->base.host, now + 59 * SECOND - SECOND / 2 + 1);
 	CU_ASSERT_EQUAL(ring->grants->count, 7);
-	pvr_blkback_grants_prune(ring->grants, turn->host, now + 61 * SECOND);
+	pvr_blkback_grants_prune(ring->grants, turn->base.host, now + 61 * SECOND);
 	CU_ASSERT_EQUAL(ring->grants->count, 0);
 	CU_ASSERT_EQUAL(mock_host_mapped(), 1);
 	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, 0, 0, 8), BLKIF_RSP_OKAY);
@@ -133,13 +133,13 @@ static void bounded_and_least_recent_first(void)
 	for (unsigned i = 0; i < PVR_BLKBACK_GRANTS_MAX + 10; i++) {
 		struct pvr_host_map map = {.domid = MOCK_DOMID, .ref = front.data[0]};
 
-		CU_ASSERT_EQUAL_FATAL(pvr_host_map(turn->host, &map, 1), 1);
+		CU_ASSERT_EQUAL_FATAL(pvr_host_map(turn->base.host, &map, 1), 1);
 		map.ref = 5000 + i; /* its handle is what unmaps it */
 		grant = pvr_blkback_grants_keep(grants, &map);
 		if (grant)
 			pvr_blkback_grants_put(grants, grant, i);
 		else
-			pvr_host_unmap(turn->host, &map, 1);
+			pvr_host_unmap(turn->base.host, &map, 1);
 		kept += grant != NULL;
 	}
 	CU_ASSERT_EQUAL(kept, PVR_BLKBACK_GRANTS_MAX);
@@ -148,14 +148,14 @@ static void bounded_and_least_recent_first(void)
 	pvr_blkback_grants_put(grants, grant, 5000);
 	grant = pvr_blkback_grants_get(grants, 5001, 0); /* in use: stays */
 	CU_ASSERT_PTR_NOT_NULL_FATAL(grant);
-	pvr_blkback_grants_prune(grants, turn->host, SECOND);
+	pvr_blkback_grants_prune(grants, turn->base.host, SECOND);
 	CU_ASSERT_EQUAL(grants->count, PVR_BLKBACK_GRANTS_MAX - PVR_BLKBACK_GRANTS_PRUNE);
 	pvr_blkback_grants_put(grants, grant, 5000);
 	CU_ASSERT_PTR_NULL(pvr_blkback_grants_get(grants, 5002, 0));
 	grant = pvr_blkback_grants_get(grants, 5000, 0);
 	CU_ASSERT_PTR_NOT_NULL(grant);
 	pvr_blkback_grants_put(grants, grant, 5000);
-	pvr_blkback_grants_destroy(grants, turn->host);
+	pvr_blkback_grants_destroy(grants, turn->base.host);
 	CU_ASSERT_EQUAL(mock_host_mapped(), 1);
 	tear_down();
 }

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "../../blkback/cpus.h"
+#include "../../backend/cpus.h"
 #include "blkback_rig.h"
 
 #define SECOND 1000000000ull
@@ -82,9 +82,9 @@ static void a_ring_waits(void)
 		front_put(&front, front_request(&front, BLKIF_OP_READ, i, 0, i, 1));
 	pvr_ring_publish(&front.ring);
 	CU_ASSERT_EQUAL(pvr_blkback_ring_take(ring, turn), 1);
-	CU_ASSERT(ring->wait_until > pvr_blkback_now_ns());
+	CU_ASSERT(ring->wait_until > pvr_back_now_ns());
 	pvr_blkback_turn_finish(turn);
-	pvr_blkback_ring_publish(ring, turn->host);
+	pvr_blkback_ring_publish(ring, turn->base.host);
 	CU_ASSERT_EQUAL(stats->limited, 1);
 	CU_ASSERT_EQUAL(stats->reads, 1);
 	atomic_store(&one.requests.due_ns, 0);
@@ -103,14 +103,14 @@ static void cpu_lists(void)
 		"1024", "0-1023", "99999999999999999999", "0-4294967295"};
 	unsigned cpus[8];
 
-	CU_ASSERT_EQUAL(pvr_blkback_cpus_parse("0-3,6", cpus, 8), 5);
+	CU_ASSERT_EQUAL(pvr_back_cpus_parse("0-3,6", cpus, 8), 5);
 	CU_ASSERT_EQUAL(cpus[3], 3);
 	CU_ASSERT_EQUAL(cpus[4], 6);
-	CU_ASSERT_EQUAL(pvr_blkback_cpus_parse("1023", cpus, 8), 1);
-	CU_ASSERT_EQUAL(pvr_blkback_cpus_parse("0-7", cpus, 8), 8);
-	CU_ASSERT_EQUAL(pvr_blkback_cpus_parse("0-7,8", cpus, 8), -EINVAL);
+	CU_ASSERT_EQUAL(pvr_back_cpus_parse("1023", cpus, 8), 1);
+	CU_ASSERT_EQUAL(pvr_back_cpus_parse("0-7", cpus, 8), 8);
+	CU_ASSERT_EQUAL(pvr_back_cpus_parse("0-7,8", cpus, 8), -EINVAL);
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CU_ASSERT_EQUAL(pvr_blkback_cpus_parse(bad[i], cpus, 8), -EINVAL);
+		CU_ASSERT_EQUAL(pvr_back_cpus_parse(bad[i], cpus, 8), -EINVAL);
 }
 
 PVR_SUITE(blkback_limit, CASE(requests_a_second), CASE(bytes_a_second), CASE(the_narrower_of_two),

@@ -333,8 +333,8 @@ static void overflow_breaks_only_the_ring(void)
 	CU_ASSERT_EQUAL(ask_pages(BLKIF_OP_READ, 0, 0, 1), BLKIF_RSP_OKAY);
 	atomic_store(&front.shared->req_prod, front.ring.prod + 33);
 	CU_ASSERT_EQUAL(pvr_blkback_ring_take(ring, turn), -EPROTO);
-	CU_ASSERT_EQUAL(atomic_load(&ring->state), PVR_BLKBACK_BROKEN);
-	CU_ASSERT_PTR_NOT_NULL(ring->error);
+	CU_ASSERT_EQUAL(pvr_back_ring_state(&ring->base), PVR_BACK_BROKEN);
+	CU_ASSERT_PTR_NOT_NULL(ring->base.error);
 	tear_down();
 }
 

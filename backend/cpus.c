@@ -20,7 +20,7 @@ static unsigned long number(const char **text)
 	return value;
 }
 
-int pvr_blkback_cpus_parse(const char *text, unsigned cpus[], unsigned max)
+int pvr_back_cpus_parse(const char *text, unsigned cpus[], unsigned max)
 {
 	unsigned count = 0;
 
@@ -40,4 +40,12 @@ int pvr_blkback_cpus_parse(const char *text, unsigned cpus[], unsigned max)
 		if (*text++ != ',')
 			return -EINVAL;
 	}
+}
+
+int pvr_back_cpus_check(const char *text)
+{
+	unsigned cpus[PVR_BACK_WORKERS_MAX];
+	int count = pvr_back_cpus_parse(text, cpus, PVR_BACK_WORKERS_MAX);
+
+	return count < 0 ? count : 0;
 }

@@ -3,27 +3,27 @@
  * The control thread: finds devices in xenstore, runs their handshakes, owns the workers. One
  * instance a process in production; tests make many.
  */
-#ifndef PVR_BLKBACK_CONTROL_H
-#define PVR_BLKBACK_CONTROL_H
+#ifndef PVR_BACKEND_CONTROL_H
+#define PVR_BACKEND_CONTROL_H
 
-#include <pvring/blkback.h>
-#include <pvring/host.h>
+#include "config.h"
+#include "device.h"
 
-struct pvr_blkback_control;
+struct pvr_back_control;
 
 /*
  * Connect to the hypervisor at config->dir, start the workers, watch for devices. 0, or a negative
  * errno and everything undone. config->dir must outlive it.
  */
-int pvr_blkback_control_create(
-	const struct pvr_blkback_config *config, struct pvr_blkback_control **control);
+int pvr_back_control_create(const struct pvr_back_kind *kind, const struct pvr_back_config *config,
+	struct pvr_back_control **control);
 
 /*
  * Serve until stop_fd is readable, then drain and close every device. 0, or -ECONNRESET when the
  * hypervisor is gone: then everything is drained too.
  */
-int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd);
+int pvr_back_control_run(struct pvr_back_control *control, int stop_fd);
 
-void pvr_blkback_control_destroy(struct pvr_blkback_control *control);
+void pvr_back_control_destroy(struct pvr_back_control *control);
 
 #endif

@@ -2,7 +2,9 @@
 /* Bounded reads of single nodes, and one transaction that publishes several. */
 #include "nodes.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #define PATH_BYTES 256
@@ -13,7 +15,7 @@ static int node_path(char *path, const char *directory, const char *name)
 	return snprintf(path, PATH_BYTES, "%s/%s", directory, name) < PATH_BYTES ? 0 : -E2BIG;
 }
 
-int pvr_blkback_node_text(
+int pvr_back_node_text(
 	struct pvr_host *host, const char *directory, const char *name, char *value, size_t size)
 {
 	char path[PATH_BYTES];
@@ -22,11 +24,11 @@ int pvr_blkback_node_text(
 	return result ? result : pvr_host_store_read(host, 0, path, value, size);
 }
 
-int pvr_blkback_node_number(struct pvr_host *host, const char *directory, const char *name,
+int pvr_back_node_number(struct pvr_host *host, const char *directory, const char *name,
 	uint32_t max, uint32_t *number)
 {
 	char value[12];
-	int length = pvr_blkback_node_text(host, directory, name, value, sizeof(value));
+	int length = pvr_back_node_text(host, directory, name, value, sizeof(value));
 	uint64_t n = 0;
 
 	if (length == -E2BIG || length == 0)
@@ -44,6 +46,18 @@ int pvr_blkback_node_number(struct pvr_host *host, const char *directory, const 
 	return 0;
 }
 
+void pvr_back_nodes_add(struct pvr_back_nodes *nodes, const char *name, const char *format, ...)
+{
+	struct pvr_back_node *node = &nodes->node[nodes->count++];
+	va_list list;
+
+	assert(nodes->count <= PVR_BACK_NODES);
+	node->name = name;
+	va_start(list, format);
+	vsnprintf(node->value, sizeof(node->value), format, list);
+	va_end(list);
+}
+
 static int write_node(struct pvr_host *host, pvr_host_tx tx, const char *directory,
 	const char *name, const char *value)
 {
@@ -54,7 +68,7 @@ static int write_node(struct pvr_host *host, pvr_host_tx tx, const char *directo
 }
 
 static int write_all(struct pvr_host *host, pvr_host_tx tx, const char *directory,
-	const struct pvr_blkback_node *nodes, unsigned count, enum xenbus_state state)
+	const struct pvr_back_node *nodes, unsigned count, enum xenbus_state state)
 {
 	char path[PATH_BYTES], value[16];
 	int result = node_path(path, directory, "state");
@@ -72,8 +86,8 @@ static int write_all(struct pvr_host *host, pvr_host_tx tx, const char *director
 	return write_node(host, tx, directory, "state", value);
 }
 
-int pvr_blkback_nodes_publish(struct pvr_host *host, const char *directory,
-	const struct pvr_blkback_node *nodes, unsigned count, enum xenbus_state state)
+int pvr_back_nodes_publish(struct pvr_host *host, const char *directory,
+	const struct pvr_back_node *nodes, unsigned count, enum xenbus_state state)
 {
 	int result = -EAGAIN;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Watches backend/vbd, keeps the list of devices, and steps those of which something may have
+/* Watches its kind's directory, keeps the list of devices, and steps those of which something may have
  * changed. */
 #include "control.h"
 
@@ -15,7 +15,6 @@
 #include "cpus.h"
 #include "device.h"
 
-#define WORKERS_MAX  64u
 #define WORKERS_AUTO 4u
 #define DEVICES_MAX  1024u
 #define EVENTS_TURN  128u /* watch events taken before devices are looked at again */
@@ -24,24 +23,24 @@
 	3000 /* a stop waits half a minute, no longer, for I/O that does not come back */
 #define NAMES_BYTES 4096 /* a directory's listing, as xenstore bounds it */
 
-struct pvr_blkback_control {
-	struct pvr_blkback_home home;
-	struct pvr_blkback_worker *workers[WORKERS_MAX];
-	struct pvr_blkback_device *devices;
+struct pvr_back_control {
+	struct pvr_back_home home;
+	struct pvr_back_worker *workers[PVR_BACK_WORKERS_MAX];
+	struct pvr_back_device *devices;
 	unsigned device_count;
 	int full_said;
 	int wake_fd; /* eventfd, written by workers */
 };
 
-static void mark_all(struct pvr_blkback_control *control)
+static void mark_all(struct pvr_back_control *control)
 {
-	for (struct pvr_blkback_device *device = control->devices; device; device = device->next)
+	for (struct pvr_back_device *device = control->devices; device; device = device->next)
 		device->dirty = 1;
 }
 
-static void mark(struct pvr_blkback_control *control, unsigned domid, unsigned devid)
+static void mark(struct pvr_back_control *control, unsigned domid, unsigned devid)
 {
-	struct pvr_blkback_device *device;
+	struct pvr_back_device *device;
 
 	for (device = control->devices; device; device = device->next)
 		if (device->domid == domid && device->devid == devid) {
@@ -50,11 +49,11 @@ static void mark(struct pvr_blkback_control *control, unsigned domid, unsigned d
 		}
 	if (control->device_count >= DEVICES_MAX) {
 		if (!control->full_said++)
-			fprintf(stderr, "pvring blkback: more than %u devices; the rest waits\n",
-				DEVICES_MAX);
+			fprintf(stderr, "pvring %s: more than %u devices; the rest waits\n",
+				control->home.kind->program, DEVICES_MAX);
 		return;
 	}
-	device = pvr_blkback_device_create(&control->home, domid, devid);
+	device = pvr_back_device_create(&control->home, domid, devid);
 	if (!device)
 		return;
 	device->dirty = 1;
@@ -81,12 +80,12 @@ static const char *component(const char *text, unsigned *number)
 	return *end ? end + 1 : end;
 }
 
-static void scan_domain(struct pvr_blkback_control *control, unsigned domid, const char *name)
+static void scan_domain(struct pvr_back_control *control, unsigned domid, const char *name)
 {
 	char path[128], names[NAMES_BYTES];
 	int length;
 
-	snprintf(path, sizeof(path), PVR_BLKBACK_ROOT "/%s", name);
+	snprintf(path, sizeof(path), "%s/%s", control->home.root, name);
 	length = pvr_host_store_list(control->home.host, 0, path, names, sizeof(names));
 	for (int at = 0; at < length; at += (int)strlen(names + at) + 1) {
 		unsigned devid;
@@ -97,11 +96,11 @@ static void scan_domain(struct pvr_blkback_control *control, unsigned domid, con
 	}
 }
 
-static void scan_all(struct pvr_blkback_control *control)
+static void scan_all(struct pvr_back_control *control)
 {
 	char names[NAMES_BYTES];
-	int length =
-		pvr_host_store_list(control->home.host, 0, PVR_BLKBACK_ROOT, names, sizeof(names));
+	int length = pvr_host_store_list(
+		control->home.host, 0, control->home.root, names, sizeof(names));
 
 	mark_all(control);
 	for (int at = 0; at < length; at += (int)strlen(names + at) + 1) {
@@ -114,23 +113,29 @@ static void scan_all(struct pvr_blkback_control *control)
 }
 
 /* Most changes below a device are what we write ourselves; these are the others. */
-static int interesting(const char *name)
+static int interesting(const struct pvr_back_kind *kind, const char *name)
 {
-	return !*name || !strcmp(name, "state") || !strcmp(name, "online") ||
-	       !strcmp(name, "frontend") || !strcmp(name, "resize");
+	if (!*name || !strcmp(name, "state") || !strcmp(name, "online") ||
+		!strcmp(name, "frontend"))
+		return 1;
+	for (const char *const *watched = kind->watched; *watched; watched++)
+		if (!strcmp(name, *watched))
+			return 1;
+	return 0;
 }
 
-static void backend_event(struct pvr_blkback_control *control, const char *path)
+static void backend_event(struct pvr_back_control *control, const char *path)
 {
-	static const char root[] = PVR_BLKBACK_ROOT;
+	const char *root = control->home.root;
+	size_t length = strlen(root);
 	unsigned domid, devid;
 	const char *rest;
 
-	if (strncmp(path, root, sizeof(root) - 1) || path[sizeof(root) - 1] != '/') {
+	if (strncmp(path, root, length) || path[length] != '/') {
 		scan_all(control);
 		return;
 	}
-	rest = component(path + sizeof(root), &domid);
+	rest = component(path + length + 1, &domid);
 	if (!rest || domid >= DOMID_FIRST_RESERVED)
 		return;
 	if (!*rest) {
@@ -138,11 +143,11 @@ static void backend_event(struct pvr_blkback_control *control, const char *path)
 		return;
 	}
 	rest = component(rest, &devid);
-	if (rest && interesting(rest))
+	if (rest && interesting(control->home.kind, rest))
 		mark(control, domid, devid);
 }
 
-static void frontend_event(struct pvr_blkback_control *control, const char *token)
+static void frontend_event(struct pvr_back_control *control, const char *token)
 {
 	unsigned domid, devid;
 
@@ -151,7 +156,7 @@ static void frontend_event(struct pvr_blkback_control *control, const char *toke
 }
 
 /* A turn's worth of events: 1 when more may wait, 0 when none does, or -ECONNRESET. */
-static int take_events(struct pvr_blkback_control *control)
+static int take_events(struct pvr_back_control *control)
 {
 	char path[512], token[64];
 
@@ -171,14 +176,14 @@ static int take_events(struct pvr_blkback_control *control)
 
 /* ---- the loop ---- */
 
-static int step_devices(struct pvr_blkback_control *control)
+static int step_devices(struct pvr_back_control *control)
 {
-	struct pvr_blkback_device **at = &control->devices;
+	struct pvr_back_device **at = &control->devices;
 	int reset = 0;
 
 	while (*at) {
-		struct pvr_blkback_device *device = *at;
-		int result = device->dirty ? pvr_blkback_device_step(device) : 0;
+		struct pvr_back_device *device = *at;
+		int result = device->dirty ? pvr_back_device_step(device) : 0;
 
 		if (result < 0)
 			reset = result;
@@ -188,33 +193,31 @@ static int step_devices(struct pvr_blkback_control *control)
 		}
 		*at = device->next;
 		control->device_count--;
-		pvr_blkback_device_destroy(device);
+		pvr_back_device_destroy(device);
 	}
 	return reset;
 }
 
-static int any(
-	const struct pvr_blkback_control *control, int (*is)(const struct pvr_blkback_device *))
+static int any(const struct pvr_back_control *control, int (*is)(const struct pvr_back_device *))
 {
-	for (const struct pvr_blkback_device *device = control->devices; device;
-		device = device->next)
+	for (const struct pvr_back_device *device = control->devices; device; device = device->next)
 		if (is(device))
 			return 1;
 	return 0;
 }
 
-static int is_dirty(const struct pvr_blkback_device *device)
+static int is_dirty(const struct pvr_back_device *device)
 {
 	return device->dirty;
 }
 
-static int is_open(const struct pvr_blkback_device *device)
+static int is_open(const struct pvr_back_device *device)
 {
 	return !device->ended;
 }
 
 /* Sleeps for at most timeout_ms (-1: no limit); 1 when stop_fd is readable. */
-static int wait_events(struct pvr_blkback_control *control, int stop_fd, int timeout_ms)
+static int wait_events(struct pvr_back_control *control, int stop_fd, int timeout_ms)
 {
 	int stopping =
 		control->home.stopping; /* then only workers matter, and xenstore may be gone */
@@ -233,7 +236,7 @@ static int wait_events(struct pvr_blkback_control *control, int stop_fd, int tim
 }
 
 /* Every device gives its ring back and says Closed. Without xenstore there is nobody to tell. */
-static void drain(struct pvr_blkback_control *control)
+static void drain(struct pvr_back_control *control)
 {
 	control->home.stopping = 1;
 	mark_all(control);
@@ -245,7 +248,7 @@ static void drain(struct pvr_blkback_control *control)
 	}
 }
 
-int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd)
+int pvr_back_control_run(struct pvr_back_control *control, int stop_fd)
 {
 	int result = 0, stop = 0;
 
@@ -270,14 +273,6 @@ int pvr_blkback_control_run(struct pvr_blkback_control *control, int stop_fd)
 
 /* ---- making it ---- */
 
-int pvr_blkback_cpus_check(const char *text)
-{
-	unsigned cpus[WORKERS_MAX];
-	int count = pvr_blkback_cpus_parse(text, cpus, WORKERS_MAX);
-
-	return count < 0 ? count : 0;
-}
-
 static unsigned default_workers(void)
 {
 	cpu_set_t cpus;
@@ -286,23 +281,23 @@ static unsigned default_workers(void)
 	return count < WORKERS_AUTO ? count : WORKERS_AUTO;
 }
 
-static int start_workers(
-	struct pvr_blkback_control *control, const struct pvr_blkback_config *config)
+static int start_workers(struct pvr_back_control *control, const struct pvr_back_config *config)
 {
-	struct pvr_blkback_home *home = &control->home;
-	unsigned cpus[WORKERS_MAX], count = config->workers;
-	int pinned = config->cpus ? pvr_blkback_cpus_parse(config->cpus, cpus, WORKERS_MAX) : 0;
+	struct pvr_back_home *home = &control->home;
+	unsigned cpus[PVR_BACK_WORKERS_MAX], count = config->workers;
+	int pinned =
+		config->cpus ? pvr_back_cpus_parse(config->cpus, cpus, PVR_BACK_WORKERS_MAX) : 0;
 
 	if (pinned < 0)
 		return pinned;
 	if (count == 0)
 		count = pinned ? (unsigned)pinned : default_workers();
-	if (count > WORKERS_MAX)
-		count = WORKERS_MAX;
+	if (count > PVR_BACK_WORKERS_MAX)
+		count = PVR_BACK_WORKERS_MAX;
 	for (unsigned i = 0; i < count; i++) {
 		int cpu = pinned ? (int)cpus[i % (unsigned)pinned] : -1;
-		int result = pvr_blkback_worker_start(
-			home->dir, control->wake_fd, i > 0, cpu, &control->workers[i]);
+		int result = pvr_back_worker_start(home->kind->turn, home->dir, control->wake_fd,
+			i == 0, cpu, &control->workers[i]);
 
 		if (result)
 			return result;
@@ -311,15 +306,17 @@ static int start_workers(
 	return 0;
 }
 
-int pvr_blkback_control_create(
-	const struct pvr_blkback_config *config, struct pvr_blkback_control **control)
+int pvr_back_control_create(const struct pvr_back_kind *kind, const struct pvr_back_config *config,
+	struct pvr_back_control **control)
 {
-	struct pvr_blkback_control *new = calloc(1, sizeof(*new));
+	struct pvr_back_control *new = calloc(1, sizeof(*new));
 	int result;
 
 	if (!new)
 		return -ENOMEM;
+	new->home.kind = kind;
 	new->home.dir = config->dir;
+	snprintf(new->home.root, sizeof(new->home.root), "/local/domain/0/backend/%s", kind->type);
 	new->home.quiet = config->quiet;
 	new->home.workers = new->workers;
 	new->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -327,26 +324,26 @@ int pvr_blkback_control_create(
 	if (!result)
 		result = start_workers(new, config);
 	if (!result)
-		result = pvr_host_store_watch(new->home.host, PVR_BLKBACK_ROOT, "b");
+		result = pvr_host_store_watch(new->home.host, new->home.root, "b");
 	if (result) {
-		pvr_blkback_control_destroy(new);
+		pvr_back_control_destroy(new);
 		return result;
 	}
 	*control = new;
 	return 0;
 }
 
-void pvr_blkback_control_destroy(struct pvr_blkback_control *control)
+void pvr_back_control_destroy(struct pvr_back_control *control)
 {
-	struct pvr_blkback_device *device;
+	struct pvr_back_device *device;
 
 	for (unsigned i = 0; i < control->home.worker_count; i++)
-		pvr_blkback_worker_stop(control->workers[i]);
+		pvr_back_worker_stop(control->workers[i]);
 	while ((device = control->devices)) {
 		control->devices = device->next;
 		/* With rings that did not drain in time: their worker is gone now, and the process
 		 * soon is. */
-		pvr_blkback_device_destroy(device);
+		pvr_back_device_destroy(device);
 	}
 	if (control->home.host)
 		pvr_host_close(control->home.host);

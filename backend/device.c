@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device's life. Each step looks at the nodes as they are now and does the one thing that
+ * follows, so it does not matter which changes it was told of, nor how often.
+ */
+#include "device.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pvring/xenbus.h>
+
+#define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
+#define STEPS         8u  /* things done before others have their turn */
+
+enum outcome { WAIT, AGAIN, FORGET };
+
+/* What the nodes say now. */
+struct view {
+	enum xenbus_state own, front;
+	int online;
+};
+
+struct pvr_back_device *pvr_back_device_create(
+	struct pvr_back_home *home, unsigned domid, unsigned devid)
+{
+	struct pvr_back_device *device = calloc(1, home->kind->size);
+
+	if (!device)
+		return NULL;
+	device->home = home;
+	device->domid = domid;
+	device->devid = devid;
+	device->self = XenbusStateUnknown;
+	snprintf(device->path, sizeof(device->path), "%s/%u/%u", home->root, domid, devid);
+	return device;
+}
+
+void pvr_back_device_destroy(struct pvr_back_device *device)
+{
+	for (unsigned i = 0; i < PVR_BACK_RINGS; i++)
+		if (device->lent[i].ring)
+			device->lent[i].ring->ops->destroy(device->lent[i].ring);
+	device->home->kind->destroy(device);
+	free(device);
+}
+
+void pvr_back_device_complain(struct pvr_back_device *device, const char *format, ...)
+{
+	char line[PVR_BACK_LINE];
+	va_list list;
+
+	if (device->errors >= ERRORS_LOGGED)
+		return;
+	device->errors++;
+	va_start(list, format);
+	vsnprintf(line, sizeof(line), format, list);
+	va_end(list);
+	fprintf(stderr, "pvring %s: %s %u/%u: %s%s\n", device->home->kind->program,
+		device->home->kind->type, device->domid, device->devid, line,
+		device->errors == ERRORS_LOGGED ? "; no more is said of this device" : "");
+}
+
+/* ---- states ---- */
+
+static enum outcome publish(
+	struct pvr_back_device *device, const struct pvr_back_nodes *nodes, enum xenbus_state state)
+{
+	int result = pvr_back_nodes_publish(device->home->host, device->path,
+		nodes ? nodes->node : NULL, nodes ? nodes->count : 0, state);
+
+	/* -ENOENT: the directory has just gone, which the next look will find. */
+	if (result && result != -ENOENT)
+		pvr_back_device_complain(
+			device, "cannot write %s: %s", device->path, strerror(-result));
+	if (!result)
+		device->self = state;
+	return result ? WAIT : AGAIN;
+}
+
+/* Something is wrong with this device alone: say so where the toolstack and the frontend look, and
+ * close. */
+static enum outcome fail(struct pvr_back_device *device, const char *error)
+{
+	struct pvr_back_nodes nodes = {0};
+
+	pvr_back_device_complain(device, "%s", error);
+	pvr_back_nodes_add(&nodes, "error", "%s", error);
+	device->closing = 1;
+	publish(device, &nodes, XenbusStateClosing);
+	return AGAIN;
+}
+
+/* ---- the rings ---- */
+
+static int has_rings(const struct pvr_back_device *device)
+{
+	for (unsigned i = 0; i < PVR_BACK_RINGS; i++)
+		if (device->lent[i].ring)
+			return 1;
+	return 0;
+}
+
+static int rings_live(const struct pvr_back_device *device)
+{
+	for (unsigned i = 0; i < PVR_BACK_RINGS; i++)
+		if (device->lent[i].ring &&
+			pvr_back_ring_state(device->lent[i].ring) != PVR_BACK_LIVE)
+			return 0;
+	return 1;
+}
+
+/* 1 when no worker has a ring of this device any more; otherwise they are asked and will wake us.
+ */
+static int rings_released(struct pvr_back_device *device)
+{
+	for (unsigned i = 0; i < PVR_BACK_RINGS; i++) {
+		struct pvr_back_ring *ring = device->lent[i].ring;
+
+		if (ring && !atomic_load_explicit(&ring->leave, memory_order_relaxed))
+			pvr_back_worker_remove(device->lent[i].worker, ring);
+	}
+	return !has_rings(device);
+}
+
+/* What its worker has made of a ring since the last look; an error that ends the connection, or
+ * NULL. */
+static const char *ring_settle(struct pvr_back_ring **ring)
+{
+	int state = pvr_back_ring_state(*ring);
+	const char *error = NULL;
+
+	if (state == PVR_BACK_FAILED || state == PVR_BACK_BROKEN)
+		error = (*ring)->error;
+	if (state == PVR_BACK_FAILED || state == PVR_BACK_GONE) {
+		(*ring)->ops->destroy(*ring);
+		*ring = NULL;
+	}
+	return error;
+}
+
+static void rings_settle(struct pvr_back_device *device)
+{
+	for (unsigned i = 0; i < PVR_BACK_RINGS; i++) {
+		const char *error =
+			device->lent[i].ring ? ring_settle(&device->lent[i].ring) : NULL;
+
+		if (error && !device->closing)
+			fail(device, error);
+	}
+}
+
+/* ---- looking ---- */
+
+/*
+ * The frontend's directory. The node is the toolstack's, but a toolstack has been talked into
+ * writing what a guest chose (XSA-175): nothing outside of that guest's own tree is read or
+ * watched.
+ */
+static int find_frontend(struct pvr_back_device *device)
+{
+	struct pvr_host *host = device->home->host;
+	char prefix[32], token[32], path[160];
+	uint32_t domid;
+	int result = pvr_back_node_number(
+		host, device->path, "frontend-id", DOMID_FIRST_RESERVED - 1, &domid);
+
+	if (!result && domid != device->domid)
+		result = -EINVAL;
+	if (!result)
+		result = pvr_back_node_text(
+			host, device->path, "frontend", device->frontend, sizeof(device->frontend));
+	snprintf(prefix, sizeof(prefix), "/local/domain/%u/", device->domid);
+	if (result >= 0 && (strncmp(device->frontend, prefix, strlen(prefix)) ||
+				   strstr(device->frontend, "//")))
+		result = -EINVAL;
+	if (result < 0) {
+		device->frontend[0] = '\0';
+		return result;
+	}
+	snprintf(path, sizeof(path), "%s/state", device->frontend);
+	snprintf(token, sizeof(token), "f/%u/%u", device->domid, device->devid);
+	result = pvr_host_store_watch(host, path, token);
+	if (result)
+		device->frontend[0] = '\0';
+	return result;
+}
+
+static void lose_frontend(struct pvr_back_device *device)
+{
+	char token[32], path[160];
+
+	if (!device->frontend[0])
+		return;
+	snprintf(path, sizeof(path), "%s/state", device->frontend);
+	snprintf(token, sizeof(token), "f/%u/%u", device->domid, device->devid);
+	pvr_host_store_unwatch(device->home->host, path, token);
+	device->frontend[0] = '\0';
+}
+
+static enum xenbus_state read_state(struct pvr_host *host, const char *directory)
+{
+	uint32_t state;
+
+	if (pvr_back_node_number(host, directory, "state", XenbusStateReconfigured, &state))
+		return XenbusStateUnknown;
+	return (enum xenbus_state)state;
+}
+
+/* 0, -ENOENT when the directory is gone, -ECONNRESET. */
+static int look(struct pvr_back_device *device, struct view *view)
+{
+	struct pvr_host *host = device->home->host;
+	char text[16];
+	uint32_t online = 1;
+	int result = pvr_back_node_text(host, device->path, "state", text, sizeof(text));
+
+	if (result == -ENOENT || result == -ECONNRESET)
+		return result;
+	view->own = read_state(host, device->path);
+	view->front = device->frontend[0] ? read_state(host, device->frontend) : XenbusStateUnknown;
+	/* Missing as in hand-made devices: somebody wants it, or it would not be there. */
+	if (pvr_back_node_number(host, device->path, "online", 1, &online))
+		online = 1;
+	view->online = (int)online;
+	if (view->front != XenbusStateConnected)
+		device->fresh = 1;
+	return 0;
+}
+
+/* ---- the handshake ---- */
+
+/* It cannot be served as the toolstack described it; only the toolstack can change that, by making
+ * it anew. */
+static enum outcome refuse(struct pvr_back_device *device, const char *error)
+{
+	struct pvr_back_nodes nodes = {0};
+
+	if (!device->home->quiet)
+		pvr_back_device_complain(device, "%s", error);
+	pvr_back_nodes_add(&nodes, "hotplug-status", "error");
+	pvr_back_nodes_add(&nodes, "hotplug-error", "%s", error);
+	pvr_back_nodes_add(&nodes, "error", "%s", error);
+	device->useless = 1;
+	publish(device, &nodes, XenbusStateClosed);
+	return WAIT;
+}
+
+static enum outcome prepare(struct pvr_back_device *device)
+{
+	struct pvr_back_nodes nodes = {0};
+	char error[PVR_BACK_LINE];
+
+	if (!device->frontend[0] && find_frontend(device))
+		return refuse(device, "frontend or frontend-id: missing, or not that domain's own");
+	if (device->home->kind->prepare(device, &nodes, error))
+		return refuse(device, error);
+	pvr_back_nodes_add(&nodes, "hotplug-status", "connected");
+	/* Asked before it can answer us: what is Connected now is so to somebody else. */
+	device->fresh = read_state(device->home->host, device->frontend) != XenbusStateConnected;
+	return publish(device, &nodes, XenbusStateInitWait);
+}
+
+/* The rings of a device go to the workers in turn, so that they are spread over all. */
+void pvr_back_device_lend(
+	struct pvr_back_device *device, unsigned i, struct pvr_back_ring *ring, unsigned with)
+{
+	struct pvr_back_home *home = device->home;
+	struct pvr_back_worker *worker = device->lent[with].worker;
+
+	if (with == i)
+		worker = home->workers[home->next_worker++ % home->worker_count];
+	device->lent[i].ring = ring;
+	device->lent[i].worker = worker;
+	pvr_back_worker_add(worker, ring);
+}
+
+static enum outcome connect_rings(struct pvr_back_device *device)
+{
+	const char *error = device->home->kind->offer(device);
+
+	return error ? fail(device, error) : WAIT;
+}
+
+/* The rings are live. Frontends read the device's facts once we are Connected, and not before. */
+static enum outcome announce(struct pvr_back_device *device)
+{
+	struct pvr_back_nodes nodes = {0};
+
+	if (device->home->kind->announce)
+		device->home->kind->announce(device, &nodes);
+	return publish(device, &nodes, XenbusStateConnected);
+}
+
+/* ---- a step ---- */
+
+/*
+ * The toolstack, too, writes our state: 1 when it makes the device anew, 5 when it wants it closed.
+ */
+static int adopt_state(struct pvr_back_device *device, const struct view *view)
+{
+	if (device->self == XenbusStateUnknown) {
+		/* Just found. What an earlier backend left there is not ours; Closed and not wanted
+		 * is. */
+		device->self = view->own == XenbusStateClosed && !view->online
+				       ? XenbusStateClosed
+				       : XenbusStateInitialising;
+		return 1;
+	}
+	if (view->own == XenbusStateInitialising && device->self != XenbusStateInitialising) {
+		if (!rings_released(device))
+			return 0;
+		lose_frontend(device);
+		device->home->kind->closed(device, 1);
+		device->closing = device->useless = 0;
+		device->self = XenbusStateInitialising;
+		return 1;
+	}
+	if (view->own != XenbusStateClosing)
+		return 1;
+	if (device->self == XenbusStateClosed) {
+		publish(device, NULL, XenbusStateClosed); /* it is already: say so again */
+		return 0;
+	}
+	device->self = XenbusStateClosing;
+	return 1;
+}
+
+static enum outcome finish_closing(struct pvr_back_device *device)
+{
+	if (!rings_released(device))
+		return WAIT;
+	device->home->kind->closed(device, 0);
+	device->closing = 0;
+	return publish(device, NULL, XenbusStateClosed);
+}
+
+static enum outcome start_closing(struct pvr_back_device *device)
+{
+	device->closing = 1;
+	return device->self == XenbusStateClosing ? AGAIN
+						  : publish(device, NULL, XenbusStateClosing);
+}
+
+/*
+ * A frontend that is Connected still uses the rings of a backend that died, where answers have
+ * overwritten requests out of order: it has to offer new ones. Unless it is of a kind that offers
+ * them so, and was seen without.
+ */
+static int offers(const struct pvr_back_device *device, enum xenbus_state front)
+{
+	if (front == XenbusStateInitialised)
+		return 1;
+	return device->home->kind->front_jumps && device->fresh;
+}
+
+static enum outcome act(struct pvr_back_device *device, const struct view *view)
+{
+	switch (pvr_xenbus_back_next(device->self, view->front, view->online)) {
+	case PVR_XENBUS_PREPARE:
+		return prepare(device);
+	case PVR_XENBUS_CONNECT:
+		return offers(device, view->front) ? connect_rings(device) : WAIT;
+	case PVR_XENBUS_CLOSE:
+		return start_closing(device);
+	case PVR_XENBUS_RESTART:
+		if (!rings_released(device))
+			return WAIT;
+		device->self = XenbusStateInitialising;
+		return AGAIN;
+	default:
+		return WAIT;
+	}
+}
+
+static enum outcome stop(struct pvr_back_device *device)
+{
+	if (!rings_released(device))
+		return WAIT;
+	if (device->self != XenbusStateUnknown && device->self != XenbusStateClosed)
+		publish(device, NULL, XenbusStateClosed);
+	device->ended = 1;
+	return WAIT;
+}
+
+static enum outcome step(struct pvr_back_device *device, int *error)
+{
+	struct view view;
+
+	rings_settle(device);
+	*error = look(device, &view);
+	if (*error) {
+		if (!rings_released(device))
+			return WAIT;
+		lose_frontend(device);
+		return FORGET;
+	}
+	if (device->home->stopping)
+		return stop(device);
+	if (!adopt_state(device, &view))
+		return WAIT;
+	if (device->closing)
+		return finish_closing(device);
+	if (device->useless)
+		return WAIT;
+	if (has_rings(device) && device->self == XenbusStateInitWait)
+		return rings_live(device) ? announce(device) : WAIT;
+	switch (device->home->kind->look ? device->home->kind->look(device) : PVR_BACK_SAME) {
+	case PVR_BACK_ANNOUNCE:
+		return device->self == XenbusStateConnected ? announce(device) : AGAIN;
+	case PVR_BACK_CHANGED:
+		return AGAIN;
+	default:
+		return act(device, &view);
+	}
+}
+
+int pvr_back_device_step(struct pvr_back_device *device)
+{
+	enum outcome outcome = AGAIN;
+	int error;
+
+	for (unsigned i = 0; outcome == AGAIN && i < STEPS; i++)
+		outcome = step(device, &error);
+	if (outcome == FORGET)
+		return error == -ECONNRESET ? error : 1;
+	device->dirty = outcome == AGAIN;
+	return 0;
+}
