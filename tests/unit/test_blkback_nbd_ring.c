@@ -27,7 +27,7 @@ static void barrier_without_fua(void)
 
 		CU_ASSERT_EQUAL_FATAL(poll(&sleeper, 1, 5000), 1);
 	}
-	pvr_blkback_ring_publish(ring, turn->host);
+	pvr_blkback_ring_publish(ring, turn->base.host);
 	CU_ASSERT_EQUAL(pvr_ring_pending(&front.ring), 1);
 	CU_ASSERT_PTR_NULL(ring->barrier);
 	serve();
