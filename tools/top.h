@@ -21,19 +21,20 @@ struct top {
 	double delay;        /* seconds */
 	uint64_t iterations; /* 0: no end */
 	enum top_order order;
-	struct stats_list last; /* totals when last looked */
-	struct stats_list rows; /* what was counted in between, sorted */
-	uint64_t ns;            /* the time in between */
+	struct stats_list last, last_vifs; /* totals when last looked */
+	struct stats_list rows, row_vifs;  /* what was counted in between, sorted */
+	uint64_t ns;                       /* the time in between */
 };
 
 /* Look again: 0, or a negative errno with the rows empty. */
 int top_sample(struct top *top);
 void top_sort(struct top *top);
 
-/* Lines without an end: the summary, the column heads, a row. */
+/* Lines without an end: the summary, then those of the table, below its heads of columns. */
 void top_summary(const struct top *top, char line[TOP_LINE]);
-extern const char top_heads[];
-void top_row(const struct top *top, unsigned row, char line[TOP_LINE]);
+unsigned top_lines(const struct top *top);
+/* Nonzero when it is one with heads of columns. */
+int top_line(const struct top *top, unsigned number, char line[TOP_LINE]);
 
 /* Run on the terminal until a key or the iterations end it: a sysexits status. */
 int top_screen(struct top *top);

@@ -18,17 +18,19 @@ static void draw(const struct top *top, int error)
 	erase();
 	top_summary(top, line);
 	mvaddnstr(0, 0, line, COLS);
-	attron(A_REVERSE);
-	mvhline(2, 0, ' ', COLS);
-	mvaddnstr(2, 0, top_heads, COLS);
-	attroff(A_REVERSE);
-	for (unsigned row = 0; row < top->rows.count && (int)row < LINES - 4; row++) {
-		top_row(top, row, line);
-		mvaddnstr((int)row + 3, 0, line, COLS);
+	for (unsigned i = 0; i < top_lines(top) && (int)i < LINES - 3; i++) {
+		int heads = top_line(top, i, line);
+
+		if (heads) {
+			attron(A_REVERSE);
+			mvhline((int)i + 2, 0, ' ', COLS);
+		}
+		mvaddnstr((int)i + 2, 0, line, COLS);
+		attroff(A_REVERSE);
 	}
 	if (error)
 		mvprintw(
-			3, 0, "no statistics (%s): is 'pvring blkback' running?", strerror(-error));
+			3, 0, "no statistics (%s): is a backend running?", strerror(-error));
 	mvaddnstr(LINES - 1, 0, "q quit  s sort  d delay", COLS);
 	refresh();
 }

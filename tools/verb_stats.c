@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pvring stats: the counters of every disk, or their rates, for people and for programs. */
+/* pvring stats: the counters of every disk and interface, or their rates, for people and for programs. */
 #include "tools.h"
 
 #include <argp.h>
@@ -54,29 +54,43 @@ static json_t *number(uint64_t value, uint64_t ns)
 	return ns ? json_real((double)value * 1e9 / (double)ns) : json_integer((json_int_t)value);
 }
 
-static json_t *disk_json(const struct disk_stats *s, uint64_t ns)
-{
-	char vdev[16];
-	json_t *o = json_pack(
-		"{s:i, s:s}", "domid", (int)s->domid, "vdev", disk_vdev_name(s->devid, vdev));
+/* Two lists, read at about the same time. */
+struct all {
+	struct stats_list disks, vifs;
+	uint64_t ns; /* counted in that time; 0: totals */
+};
 
-	for (unsigned i = 0; i < stats_fields_count; i++)
-		json_object_set_new(o, stats_fields[i].name,
-			number(stats_value(s, &stats_fields[i]),
-				stats_fields[i].kind == STATS_COUNTER ? ns : 0));
-	json_object_set_new(
-		o, "latency_p50_ns", json_integer((json_int_t)stats_latency_at(s, 0.5)));
-	json_object_set_new(
-		o, "latency_p99_ns", json_integer((json_int_t)stats_latency_at(s, 0.99)));
+static json_t *record_json(const struct stats_list *list, unsigned index, uint64_t ns)
+{
+	const struct stats_class *class = list->class;
+	const uint32_t *id = stats_record(list, index); /* domid, devid */
+	char name[16];
+	json_t *o = json_pack(
+		"{s:i, s:s}", "domid", (int)id[0], class->noun, class->name_of(id[1], name));
+
+	for (unsigned i = 0; i < class->fields_count; i++)
+		json_object_set_new(o, class->fields[i].name,
+			number(stats_value(id, &class->fields[i]),
+				class->fields[i].kind == STATS_COUNTER ? ns : 0));
 	return o;
 }
 
-static void print_json(FILE *to, const struct stats_list *list, uint64_t ns)
+static void print_json(FILE *to, const struct all *all)
 {
 	json_t *array = json_array();
 
-	for (unsigned i = 0; i < list->count; i++)
-		json_array_append_new(array, disk_json(&list->disk[i], ns));
+	for (unsigned i = 0; i < all->disks.count; i++) {
+		const struct disk_stats *s = &all->disks.disk[i];
+		json_t *o = record_json(&all->disks, i, all->ns);
+
+		json_object_set_new(
+			o, "latency_p50_ns", json_integer((json_int_t)stats_latency_at(s, 0.5)));
+		json_object_set_new(
+			o, "latency_p99_ns", json_integer((json_int_t)stats_latency_at(s, 0.99)));
+		json_array_append_new(array, o);
+	}
+	for (unsigned i = 0; i < all->vifs.count; i++)
+		json_array_append_new(array, record_json(&all->vifs, i, all->ns));
 	verb_print_json(to, array);
 }
 
@@ -100,19 +114,46 @@ static void print_line(FILE *to, const struct disk_stats *s, uint64_t ns)
 		(double)stats_latency_at(s, 0.5) / 1000, (double)stats_latency_at(s, 0.99) / 1000);
 }
 
-static void print_table(FILE *to, const struct stats_list *list, uint64_t ns)
+static void print_vif_line(FILE *to, const struct vif_stats *s, uint64_t ns)
 {
-	fprintf(to, "%6s %-6s %10s %10s %8s %7s %7s %6s %8s %9s %9s\n", "domain", "vdev",
-		ns ? "reads/s" : "reads", ns ? "writes/s" : "writes", ns ? "flush/s" : "flushes",
-		ns ? "in/s" : "in", ns ? "out/s" : "out", ns ? "err/s" : "errors", "ntfy/req",
-		"p50 us", "p99 us");
-	for (unsigned i = 0; i < list->count; i++)
-		print_line(to, &list->disk[i], ns);
+	uint64_t packets = s->tx_packets + s->rx_packets, events = s->events_in + s->events_out;
+	uint64_t gso = s->tx_gso + s->rx_gso;
+	char tx[16], rx[16];
+
+	fprintf(to,
+		"%6u %-6u %10" PRIu64 " %7s %8" PRIu64 " %10" PRIu64 " %7s %8" PRIu64
+		" %6.1f %8.3f %7s\n",
+		s->domid, s->devid, per(s->tx_packets, ns),
+		tool_size_text(per(s->tx_bytes, ns), tx), per(stats_vif_tx_lost(s), ns),
+		per(s->rx_packets, ns), tool_size_text(per(s->rx_bytes, ns), rx),
+		per(stats_vif_rx_lost(s), ns), packets ? (double)gso * 100 / (double)packets : 0,
+		packets ? (double)events / (double)packets : 0, s->carrier ? "up" : "down");
+}
+
+static void print_table(FILE *to, const struct all *all)
+{
+	uint64_t ns = all->ns;
+
+	if (all->disks.count || !all->vifs.count)
+		fprintf(to, "%6s %-6s %10s %10s %8s %7s %7s %6s %8s %9s %9s\n", "domain", "vdev",
+			ns ? "reads/s" : "reads", ns ? "writes/s" : "writes",
+			ns ? "flush/s" : "flushes", ns ? "in/s" : "in", ns ? "out/s" : "out",
+			ns ? "err/s" : "errors", "ntfy/req", "p50 us", "p99 us");
+	for (unsigned i = 0; i < all->disks.count; i++)
+		print_line(to, &all->disks.disk[i], ns);
+	if (all->vifs.count)
+		fprintf(to, "%s%6s %-6s %10s %7s %8s %10s %7s %8s %6s %8s %7s\n",
+			all->disks.count ? "\n" : "", "domain", "vif", ns ? "tx pkt/s" : "tx pkts",
+			ns ? "tx B/s" : "tx B", ns ? "lost/s" : "lost", ns ? "rx pkt/s" : "rx pkts",
+			ns ? "rx B/s" : "rx B", ns ? "lost/s" : "lost", "gso %", "ntfy/pkt",
+			"carrier");
+	for (unsigned i = 0; i < all->vifs.count; i++)
+		print_vif_line(to, &all->vifs.vif[i], ns);
 }
 
 /* The file appears whole or not at all: a collector may read it at any moment. */
-static int replace(const struct options *o, const struct stats_list *list, uint64_t ns,
-	void (*print)(FILE *, const struct stats_list *, uint64_t))
+static int replace(
+	const struct options *o, const struct all *all, void (*print)(FILE *, const struct all *))
 {
 	char temporary[4096];
 	FILE *to;
@@ -124,7 +165,7 @@ static int replace(const struct options *o, const struct stats_list *list, uint6
 	to = fopen(temporary, "wxe");
 	if (!to)
 		return tool_error(EX_CANTCREAT, "%s: %s", temporary, strerror(errno));
-	print(to, list, ns);
+	print(to, all);
 	failed = ferror(to);
 	failed |= fclose(to);
 	if (!failed && !rename(temporary, o->output))
@@ -134,26 +175,45 @@ static int replace(const struct options *o, const struct stats_list *list, uint6
 	return tool_error(EX_IOERR, "%s: %s", o->output, strerror(failed));
 }
 
-static void print_openmetrics(FILE *to, const struct stats_list *list, uint64_t ns)
+static void print_openmetrics(FILE *to, const struct all *all)
 {
-	(void)ns;
-	stats_openmetrics(to, list);
+	stats_openmetrics(to, &all->disks, &all->vifs);
 }
 
-static int read_rates(const char *dir, unsigned seconds, struct stats_list *list, uint64_t *ns)
+static void free_all(struct all *all)
 {
-	struct stats_list before;
-	int rc = stats_list_read_or_say(dir, &before);
+	stats_list_free(&all->disks);
+	stats_list_free(&all->vifs);
+}
+
+static int read_all(const char *dir, struct all *all)
+{
+	int rc;
+
+	*all = (struct all){0};
+	rc = stats_list_read_or_say(dir, &stats_disks, &all->disks);
+	if (!rc)
+		rc = stats_list_read_or_say(dir, &stats_vifs, &all->vifs);
+	if (rc)
+		free_all(all);
+	return rc;
+}
+
+static int read_rates(const char *dir, unsigned seconds, struct all *all)
+{
+	struct all before;
+	int rc = read_all(dir, &before);
 
 	if (rc)
 		return rc;
 	sleep(seconds);
-	rc = stats_list_read_or_say(dir, list);
+	rc = read_all(dir, all);
 	if (!rc) {
-		*ns = list->at_ns - before.at_ns;
-		stats_list_since(list, &before);
+		all->ns = all->disks.at_ns - before.disks.at_ns;
+		stats_list_since(&all->disks, &before.disks);
+		stats_list_since(&all->vifs, &before.vifs);
 	}
-	stats_list_free(&before);
+	free_all(&before);
 	return rc;
 }
 
@@ -170,29 +230,33 @@ int verb_stats(int argc, char **argv)
 	};
 	/* clang-format on */
 	static const struct argp argp = {keys, parse, NULL,
-		"Show what the block backend counted for every disk: requests, data, errors, "
-		"notifications (both ways) per request, and latency in microseconds.",
+		"Show what the backends counted. For every disk: requests, data, errors, "
+		"notifications (both ways) per request, and latency in microseconds. For every "
+		"network "
+		"interface: packets, data and losses each way (tx is what the guest sends), the "
+		"share of "
+		"packets of many segments, and notifications per packet. --json and --openmetrics "
+		"have all "
+		"counters.",
 		NULL, NULL, NULL};
 	struct options o = {0};
-	struct stats_list list;
-	uint64_t ns = 0;
+	struct all all;
 	int rc;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	rc = o.seconds ? read_rates(verb_args_dir(&o.args), (unsigned)o.seconds, &list, &ns)
-		       : stats_list_read_or_say(verb_args_dir(&o.args), &list);
+	rc = o.seconds ? read_rates(verb_args_dir(&o.args), (unsigned)o.seconds, &all)
+		       : read_all(verb_args_dir(&o.args), &all);
 	if (rc)
 		return rc;
 
-	void (*print)(FILE *, const struct stats_list *, uint64_t) = o.args.json ? print_json
-								     : o.openmetrics
-									     ? print_openmetrics
-									     : print_table;
+	void (*print)(FILE *, const struct all *) = o.args.json     ? print_json
+						    : o.openmetrics ? print_openmetrics
+								    : print_table;
 
 	if (o.output)
-		rc = replace(&o, &list, ns, print);
+		rc = replace(&o, &all, print);
 	else
-		print(stdout, &list, ns);
-	stats_list_free(&list);
+		print(stdout, &all);
+	free_all(&all);
 	return rc;
 }
