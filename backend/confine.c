@@ -77,6 +77,9 @@ static int add_rules(scmp_filter_ctx filter, const struct pvr_back_needs *needs)
 	if (!result)
 		result = allow_values(
 			filter, SCMP_SYS(socket), 0, needs->families, needs->family_count);
+	if (!result)
+		result = allow_values(filter, SCMP_SYS(io_uring_register), 1, needs->registers,
+			needs->register_count);
 	return result;
 }
 

@@ -11,6 +11,8 @@ struct pvr_back_needs {
 	unsigned ioctl_count;
 	const unsigned long *families; /* of socket, AF_* */
 	unsigned family_count;
+	const unsigned long *registers; /* of io_uring_register, IORING_REGISTER_* */
+	unsigned register_count;
 };
 
 /* Confine every thread of the process for good. `program` is for log lines. 0 or a negative errno. */

@@ -17,12 +17,13 @@ static const char *read_optional(
 
 static int open_disk(struct pvr_blkback_device *device, char error[PVR_BLKBACK_LINE])
 {
-	char type[16], params[1024], mode[8], direct[8], engine[16], sector[8], discard[8];
+	char type[16], params[1024], mode[8], direct[8], fixed[8], engine[16], sector[8], discard[8];
 	struct pvr_blkback_spec spec = {
 		.type = read_optional(device, "type", type, sizeof(type)),
 		.params = read_optional(device, "params", params, sizeof(params)),
 		.mode = read_optional(device, "mode", mode, sizeof(mode)),
 		.direct = read_optional(device, "direct", direct, sizeof(direct)),
+		.fixed = read_optional(device, "fixed", fixed, sizeof(fixed)),
 		.engine = read_optional(device, "engine", engine, sizeof(engine)),
 		.sector = read_optional(device, "sector", sector, sizeof(sector)),
 		.discard = read_optional(device, "discard-enable", discard, sizeof(discard)),

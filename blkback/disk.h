@@ -15,6 +15,7 @@ struct pvr_blkback_spec {
 	const char *params;  /* absolute path, NBD URI, or bytes */
 	const char *mode;    /* "r" or "w" */
 	const char *direct;  /* "1" */
+	const char *fixed;   /* "0": with direct, the guest's memory is not pinned for I/O */
 	const char *engine;  /* of a file: "uring", "aio" or "sync"; missing: uring */
 	const char *sector;  /* "512" or "4096": what offsets and lengths are multiples of; missing:
 			       what the image needs */
@@ -38,6 +39,7 @@ struct pvr_blkback_disk {
 			      do not see each other's flushes */
 	enum pvr_blkback_kind kind;
 	enum pvr_blkback_inline inline_io;
+	int fixed;     /* buffers are to be registered with io_uring: direct I/O gains by it */
 	int fd;        /* -1: no file */
 	void *memory;  /* type mem */
 	size_t length; /* of memory */

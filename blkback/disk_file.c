@@ -158,6 +158,7 @@ int pvr_blkback_disk_open_file(const struct pvr_blkback_spec *spec, struct pvr_b
 	 * io_uring answers EAGAIN on such a file where it would wait otherwise.
 	 */
 	disk->fd = open(path, flags | (direct ? O_DIRECT : 0));
+	disk->fixed = direct && !(spec->fixed && !strcmp(spec->fixed, "0"));
 	if (disk->fd < 0 || fcntl(disk->fd, F_SETFL, direct ? O_DIRECT : 0))
 		return refuse_open(error, errno, path, disk->facts.readonly);
 	if (fstat(disk->fd, &st))

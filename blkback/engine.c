@@ -33,6 +33,7 @@ int pvr_blkback_engine_create(enum pvr_blkback_kind kind, struct pvr_blkback_eng
 	(*engine)->done_end = &(*engine)->done;
 	(*engine)->unsent = 0;
 	(*engine)->refused = refused;
+	(*engine)->unfixed = 0;
 	(*engine)->inlined = 0;
 	return 0;
 }
@@ -46,6 +47,7 @@ void pvr_blkback_engine_destroy(struct pvr_blkback_engine *engine)
 void pvr_blkback_engine_queue(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io)
 {
 	io->error = 0;
+	io->fixed = 0;
 	io->iov_first = 0;
 	engine->ops->queue(engine, io);
 }
@@ -81,6 +83,18 @@ void pvr_blkback_engine_forget(
 {
 	if (engine->ops->forget)
 		engine->ops->forget(engine, disk);
+}
+
+void pvr_blkback_engine_add_memory(struct pvr_blkback_engine *engine, void *base, size_t bytes)
+{
+	if (engine->ops->add_memory)
+		engine->ops->add_memory(engine, base, bytes);
+}
+
+void pvr_blkback_engine_drop_memory(struct pvr_blkback_engine *engine, void *base)
+{
+	if (engine->ops->drop_memory)
+		engine->ops->drop_memory(engine, base);
 }
 
 void pvr_blkback_io_done(struct pvr_blkback_engine *engine, struct pvr_blkback_io *io, int error)

@@ -9,6 +9,7 @@
 #ifndef PVR_BLKBACK_ENGINE_H
 #define PVR_BLKBACK_ENGINE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -35,6 +36,7 @@ struct pvr_blkback_io {
 	const struct pvr_blkback_disk *disk;
 	enum pvr_blkback_op op;
 	uint8_t fua;     /* of a WRITE: durable before it is done */
+	uint8_t fixed;   /* out: its buffer was one that is registered with the kernel */
 	int error;       /* out: 0 or a negative errno */
 	uint64_t offset; /* bytes; the engine moves these three on as parts of it are done */
 	uint32_t left;
@@ -56,6 +58,9 @@ struct pvr_blkback_engine_ops {
 	int (*fd)(struct pvr_blkback_engine *engine); /* NULL: nothing completes later */
 	/* NULL: nothing is kept for a disk */
 	void (*forget)(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk);
+	/* NULL, both: it does not matter where buffers are */
+	void (*add_memory)(struct pvr_blkback_engine *engine, void *base, size_t bytes);
+	void (*drop_memory)(struct pvr_blkback_engine *engine, void *base);
 };
 
 /* The part all engines begin with. */
@@ -64,6 +69,7 @@ struct pvr_blkback_engine {
 	struct pvr_blkback_io *done, **done_end;
 	unsigned unsent;  /* queued, and not taken by the kernel yet: submit again soon */
 	int refused;      /* the kernel's error for the kind that was asked for, or 0 */
+	int unfixed;      /* the kernel's error when it would register no more memory, or 0 */
 	uint64_t inlined; /* done at once by queue, without a submission */
 };
 
@@ -93,6 +99,14 @@ int pvr_blkback_engine_fd(struct pvr_blkback_engine *engine);
  */
 void pvr_blkback_engine_forget(
 	struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk);
+
+/*
+ * Buffers may lie in these bytes from now on, and what is there stays there until they are dropped,
+ * as often as they were added: the engine may have the kernel pin what it uses of them. Whoever
+ * unmaps them drops them first, with nothing in flight there.
+ */
+void pvr_blkback_engine_add_memory(struct pvr_blkback_engine *engine, void *base, size_t bytes);
+void pvr_blkback_engine_drop_memory(struct pvr_blkback_engine *engine, void *base);
 
 /*
  * ---- for the engines --------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include "needs.h"
 
 #include <linux/fs.h>
+#include <linux/io_uring.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -29,5 +30,9 @@ static const unsigned long ioctls[] = {BLKGETSIZE64, BLKSSZGET, BLKPBSZGET, FION
  * this host has IPv6. */
 static const unsigned long families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
-const struct pvr_back_needs pvr_blkback_needs = {
-	calls, COUNT(calls), ioctls, COUNT(ioctls), families, COUNT(families)};
+/* Entries of tables that a ring has had from the start (uring_fixed.h). */
+static const unsigned long registers[] = {
+	IORING_REGISTER_FILES_UPDATE, IORING_REGISTER_BUFFERS_UPDATE};
+
+const struct pvr_back_needs pvr_blkback_needs = {calls, COUNT(calls), ioctls, COUNT(ioctls),
+	families, COUNT(families), registers, COUNT(registers)};

@@ -75,6 +75,7 @@ static void reap(struct pvr_blkback_turn *turn, struct pvr_blkback_engine *engin
 		while ((io = pvr_blkback_engine_reap(engine))) {
 			struct pvr_blkback_job *job = (struct pvr_blkback_job *)io;
 
+			pvr_back_count(&job->ring->counts.fixed, io->fixed);
 			if (next_step(job))
 				pvr_blkback_engine_queue(engine, io);
 			else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables by which a worker serves rings of disks, and the engines that it brings along. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,14 +21,29 @@ static struct pvr_blkback_turn *turn_of(struct pvr_back_turn *base)
 
 /* ---- a ring ---- */
 
+/*
+ * A ring's area keeps its guest's memory mapped, through this worker's handle. A guest that is
+ * attached anew has other memory, which comes with its new rings.
+ */
 static int ring_connect(struct pvr_back_ring *base, struct pvr_back_turn *turn)
 {
-	return pvr_blkback_ring_connect(ring_of(base), turn->host);
+	struct pvr_blkback_ring *ring = ring_of(base);
+	int result = pvr_blkback_ring_connect(ring, turn->host);
+
+	if (!result && ring->disk->fixed && ring->area.memory)
+		pvr_blkback_engine_add_memory(turn_of(turn)->engine[ring->disk->kind],
+			ring->area.memory, ring->area.memory_bytes);
+	return result;
 }
 
 static void ring_disconnect(struct pvr_back_ring *base, struct pvr_back_turn *turn)
 {
-	pvr_blkback_ring_disconnect(ring_of(base), turn->host);
+	struct pvr_blkback_ring *ring = ring_of(base);
+
+	if (ring->disk->fixed && ring->area.memory)
+		pvr_blkback_engine_drop_memory(
+			turn_of(turn)->engine[ring->disk->kind], ring->area.memory);
+	pvr_blkback_ring_disconnect(ring, turn->host);
 }
 
 /* Nothing is taken now: a barrier is open, or a limit reached. */
@@ -146,8 +162,23 @@ static unsigned turn_fds(struct pvr_back_turn *base, int fds[PVR_BACK_FDS])
 	return PVR_BLKBACK_KINDS;
 }
 
+/* The limit is the user's, and whichever worker comes last finds it reached: one line for all. */
+static void tell_unfixed(const struct pvr_blkback_turn *turn)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+	int error = turn->engine[PVR_BLKBACK_URING]->unfixed;
+
+	if (error && !atomic_flag_test_and_set_explicit(&told, memory_order_relaxed))
+		fprintf(stderr,
+			"pvring blkback: direct I/O goes on with fewer registered buffers or "
+			"none (%s): raise RLIMIT_MEMLOCK (ulimit -l), or use fixed=off\n",
+			strerror(-error));
+}
+
+/* Before each sleep. */
 static uint64_t turn_due(struct pvr_back_turn *base, uint64_t now)
 {
+	tell_unfixed(turn_of(base));
 	for (unsigned kind = 0; kind < PVR_BLKBACK_KINDS; kind++)
 		if (turn_of(base)->engine[kind]->unsent)
 			return now + UNSENT_NS;

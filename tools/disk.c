@@ -26,6 +26,8 @@ static void write_nodes(struct device *d, const void *opaque)
 	device_put(d, d->back, "device-type", "disk");
 	if (spec->direct)
 		device_put(d, d->back, "direct", "1");
+	if (spec->no_fixed)
+		device_put(d, d->back, "fixed", "0");
 	if (spec->no_discard)
 		device_put(d, d->back, "discard-enable", "0");
 	if (spec->iops)

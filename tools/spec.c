@@ -16,6 +16,7 @@ const char disk_spec_help[] = "A disk SPEC is a path, or file=PATH, nbd=URI, mem
 			      "  ,vdev=NAME      xvda, xvdb, ... (default: the first free)\n"
 			      "  ,readonly=on    the guest may not write\n"
 			      "  ,direct=on      bypass the page cache (O_DIRECT)\n"
+			      "  ,fixed=off      with direct=on: do not pin the guest's memory for I/O\n"
 			      "  ,discard=off    the guest may not give space back\n"
 			      "  ,queues=N       rings the guest may use, up to 16 (default: one a worker)\n"
 			      "  ,sector=N       512 or 4096: the sector size the guest is told\n"
@@ -124,10 +125,10 @@ static int parse_option(
 		spec->sector = *value == '5' ? 512 : 4096;
 		return 0;
 	}
-	if (!strcmp(key, "discard")) {
+	if (!strcmp(key, "discard") || !strcmp(key, "fixed")) {
 		if (parse_switch(value, &on))
-			return say(why, size, "discard is on or off, not '%s'", value);
-		spec->no_discard = !on;
+			return say(why, size, "%s is on or off, not '%s'", key, value);
+		*(*key == 'd' ? &spec->no_discard : &spec->no_fixed) = !on;
 		return 0;
 	}
 	if (!strcmp(key, "readonly") || !strcmp(key, "direct")) {
@@ -136,7 +137,7 @@ static int parse_option(
 		return 0;
 	}
 	return say(why, size,
-		"unknown key '%s': vdev, readonly, direct, discard, queues, sector, "
+		"unknown key '%s': vdev, readonly, direct, fixed, discard, queues, sector, "
 		"engine, iops, bps are known",
 		key);
 }

@@ -31,6 +31,7 @@
 	X(polls_missed, COUNTER, "Spins before sleep that found none")                             \
 	X(submits, COUNTER, "Batches given to the I/O engine")                                     \
 	X(inlined, COUNTER, "I/Os done at once, without a submission")                             \
+	X(fixed, COUNTER, "I/Os in memory that is registered with the kernel")                      \
 	X(indirect, COUNTER, "Reads and writes with indirect segments")                            \
 	X(barriers, COUNTER, "Barriers, counted as flushes too")                                   \
 	X(discards, COUNTER, "Discard requests")                                                   \

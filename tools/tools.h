@@ -50,7 +50,7 @@ struct disk_spec {
 	uint64_t iops, bps; /* 0: no limit */
 	unsigned queues; /* 0: the backend's default */
 	unsigned sector; /* bytes; 0: what the image needs */
-	int readonly, direct, no_discard;
+	int readonly, direct, no_fixed, no_discard;
 };
 
 /* For --help: what a SPEC is. */

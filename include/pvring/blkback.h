@@ -9,6 +9,7 @@
  *   type     "file" (also "phy"), "nbd", "mem", "null"
  *   mode     "w" or "r"
  *   direct   "1": O_DIRECT (ours)
+ *   fixed    "0": with direct, the guest's memory is not registered with io_uring (ours)
  *   engine   "uring", "aio" or "sync" (ours; missing: the first of them that the system allows)
  *   sector   "512" or "4096": the sector size told to the frontend (ours); discard-enable "0" (libxl's)
  *   queues   rings the frontend may have, 1 to 16 (ours; missing: one a worker)
@@ -48,7 +49,7 @@ int pvr_blkback_run(const struct pvr_blkback_config *config);
  * and anybody may read at any time (`pvring stats`). The rings of the disk add to them once a turn, before the
  * answers are published: each is exact, but they are not one snapshot.
  */
-#define PVR_BLKBACK_STATS_MAGIC   0x32747376u /* "vst2" */
+#define PVR_BLKBACK_STATS_MAGIC   0x33747376u /* "vst3" */
 #define PVR_BLKBACK_STATS_BUCKETS 64u
 
 struct pvr_blkback_stats {
@@ -66,6 +67,7 @@ struct pvr_blkback_stats {
 	_Atomic uint64_t polls_hit, polls_missed; /* spins before sleep that found work, and that did not */
 	_Atomic uint64_t submits;        /* engine submissions (batches) */
 	_Atomic uint64_t inlined;        /* I/Os done at once, without a submission */
+	_Atomic uint64_t fixed;          /* I/Os in memory that is registered with the kernel */
 	_Atomic uint64_t indirect;       /* of the reads and writes: with segments in a page of their own */
 	_Atomic uint64_t barriers;       /* of the flushes */
 	_Atomic uint64_t discards;       /* requests */

@@ -54,10 +54,16 @@ void pvr_host_unmap(struct pvr_host *host, const struct pvr_host_map *maps, unsi
 /*
  * Map count pages (1 to 16) of one domain contiguously, writable: a ring. All or none; the status of the
  * first that failed in *status. 0 or -EACCES; `area` is then for unmap_area. May sleep.
+ *
+ * Where the implementation has all of the domain's memory mapped anyway, `memory` is that, and the pages that
+ * pvr_host_map maps through this handle lie in it; it stays until the area is unmapped. On real Xen there is no
+ * such thing: NULL.
  */
 struct pvr_host_area {
 	void *address;
 	unsigned count;
+	void *memory;
+	size_t memory_bytes;
 	struct pvr_host_map pages[16];
 };
 int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *refs, unsigned count,

@@ -156,6 +156,10 @@ int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *r
 	}
 	if (--foreign->mapped == 0)
 		foreign_put(host, foreign);
+	if (!err) {
+		area->memory = foreign->memory;
+		area->memory_bytes = foreign->bytes;
+	}
 	return err ? -EACCES : 0;
 }
 

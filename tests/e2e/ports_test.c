@@ -204,6 +204,11 @@ static void test_grants(struct pvr_host *host)
 	CHECK(pvr_host_map_area(host, (domid_t)domid, refs, 3, &area, &status) == 0);
 	CHECK(((unsigned char *)area.address)[2 * 4096 + 4095] == 0xa2);
 	((unsigned char *)area.address)[4096] = 0x56;
+	map_one(host, refs[1], &maps[0]);
+	CHECK((char *)maps[0].address >= (char *)area.memory &&
+		(char *)maps[0].address + 4096 <= (char *)area.memory + area.memory_bytes);
+	CHECK(*(unsigned char *)maps[0].address == 0x56);
+	pvr_host_unmap(host, maps, 1);
 	CHECK(domain_info().grants_mapped == 3);
 	pvr_host_unmap_area(host, &area);
 

@@ -23,7 +23,7 @@
 static _Alignas(4096) uint8_t pages[8][PAGE];
 
 /* In /dev/shm (a tmpfs: answered inline) or in /var/tmp (a real file system). */
-__attribute__((unused)) static void make_image(char *path, const char *directory, off_t bytes)
+static inline void make_image(char *path, const char *directory, off_t bytes)
 {
 	int fd;
 
@@ -34,7 +34,7 @@ __attribute__((unused)) static void make_image(char *path, const char *directory
 	close(fd);
 }
 
-static struct pvr_blkback_disk *open_disk(struct pvr_blkback_spec spec)
+static inline struct pvr_blkback_disk *open_disk(struct pvr_blkback_spec spec)
 {
 	struct pvr_blkback_disk *disk = NULL;
 	char error[PVR_BLKBACK_LINE] = "";
@@ -46,7 +46,7 @@ static struct pvr_blkback_disk *open_disk(struct pvr_blkback_spec spec)
 	return disk;
 }
 
-static struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
+static inline struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
 {
 	struct pvr_blkback_io *io;
 
@@ -63,7 +63,7 @@ static struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
 	return NULL;
 }
 
-static int do_io(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk,
+static inline int do_io(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk,
 	enum pvr_blkback_op op, uint64_t offset, unsigned page, unsigned count)
 {
 	struct iovec iov[8];
@@ -82,7 +82,7 @@ static int do_io(struct pvr_blkback_engine *engine, const struct pvr_blkback_dis
 	return io.error;
 }
 
-static int do_discard(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk,
+static inline int do_discard(struct pvr_blkback_engine *engine, const struct pvr_blkback_disk *disk,
 	enum pvr_blkback_op op, uint64_t offset, uint32_t bytes)
 {
 	struct pvr_blkback_io io = {.disk = disk, .op = op, .offset = offset, .left = bytes};
@@ -93,7 +93,7 @@ static int do_discard(struct pvr_blkback_engine *engine, const struct pvr_blkbac
 	return io.error;
 }
 
-static void fill(unsigned page, unsigned count, int seed)
+static inline void fill(unsigned page, unsigned count, int seed)
 {
 	for (unsigned i = 0; i < count * PAGE; i++)
 		pages[page + i / PAGE][i % PAGE] = (uint8_t)(seed + (int)(i * 31) + (int)(i >> 12));

@@ -326,6 +326,8 @@ int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *r
 		return -EACCES;
 	}
 	area->address = area->pages[0].address;
+	area->memory = memory;
+	area->memory_bytes = sizeof(memory);
 	pthread_mutex_lock(&lock);
 	areas++;
 	pthread_mutex_unlock(&lock);
