@@ -190,10 +190,10 @@ static unsigned pseudo_sum(
 
 /* ---- what a frontend sends ---- */
 
-static const char *set_gso(const struct pvr_netback_packet *packet, const uint8_t *head,
+static const char *set_gso(uint32_t bytes, uint8_t gso_type, uint16_t gso_size, const uint8_t *head,
 	size_t have, const struct pvr_netback_headers *headers, struct virtio_net_hdr *vnet)
 {
-	int v4 = packet->gso_type == XEN_NETIF_GSO_TYPE_TCPV4;
+	int v4 = gso_type == XEN_NETIF_GSO_TYPE_TCPV4;
 	size_t length;
 
 	if (headers->version != (v4 ? 4 : 6) || headers->protocol != IPPROTO_TCP)
@@ -203,24 +203,24 @@ static const char *set_gso(const struct pvr_netback_packet *packet, const uint8_
 		return "GSO with an impossible TCP header";
 	length += headers->l4;
 	/* One segment: nothing is to be cut, and some kernels refuse to try. */
-	if (packet->bytes <= length + packet->gso_size)
+	if (bytes <= length + gso_size)
 		return NULL;
 	vnet->gso_type = v4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
-	vnet->gso_size = packet->gso_size;
+	vnet->gso_size = gso_size;
 	vnet->hdr_len = (uint16_t)length;
 	return NULL;
 }
 
-const char *pvr_netback_headers_tx(const struct pvr_netback_packet *packet, uint8_t *head,
-	size_t have, struct virtio_net_hdr *vnet)
+const char *pvr_netback_headers_tx(uint32_t bytes, uint16_t flags, uint8_t gso_type,
+	uint16_t gso_size, uint8_t *head, size_t have, struct virtio_net_hdr *vnet)
 {
 	struct pvr_netback_headers headers;
-	int gso = packet->gso_type != XEN_NETIF_GSO_TYPE_NONE;
+	int gso = gso_type != XEN_NETIF_GSO_TYPE_NONE;
 	size_t csum;
 
 	memset(vnet, 0, sizeof(*vnet));
-	if (!gso && !(packet->flags & NETTXF_csum_blank)) {
-		if (packet->flags & NETTXF_data_validated)
+	if (!gso && !(flags & NETTXF_csum_blank)) {
+		if (flags & NETTXF_data_validated)
 			vnet->flags = VIRTIO_NET_HDR_F_DATA_VALID;
 		return NULL;
 	}
@@ -229,10 +229,10 @@ const char *pvr_netback_headers_tx(const struct pvr_netback_packet *packet, uint
 	if (!csum)
 		return "a blank checksum in what is neither TCP nor UDP";
 	/* Some frontends leave the flag away with GSO; Linux's netback puts the sum right too. */
-	if (!(packet->flags & NETTXF_csum_blank))
-		put16(head + csum, pseudo_sum(&headers, head, packet->bytes));
+	if (!(flags & NETTXF_csum_blank))
+		put16(head + csum, pseudo_sum(&headers, head, bytes));
 	vnet->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	vnet->csum_start = headers.l4;
 	vnet->csum_offset = (uint16_t)(csum - headers.l4);
-	return gso ? set_gso(packet, head, have, &headers, vnet) : NULL;
+	return gso ? set_gso(bytes, gso_type, gso_size, head, have, &headers, vnet) : NULL;
 }

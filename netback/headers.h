@@ -12,7 +12,7 @@
 
 #include <linux/virtio_net.h>
 
-#include "packet.h"
+#include <pvring/xen/netif.h>
 
 /* What is copied of a packet. Linux looks for the headers of IPv6 as far as this. */
 #define PVR_NETBACK_HEAD         256u
@@ -32,11 +32,11 @@ void pvr_netback_headers_parse(
 size_t pvr_netback_headers_csum(const struct pvr_netback_headers *headers, size_t have);
 
 /*
- * The header for the outside of a packet that the frontend sent. head has the first `have` bytes of it and may get the pseudo header's sum,
+ * The header for the outside of a packet that the frontend sent: of so many bytes, with NETTXF_* flags and XEN_NETIF_GSO_TYPE_*. head has the first `have` bytes of it and may get the pseudo header's sum,
  * where a GSO packet comes without. NULL, or why it is malformed.
  */
-const char *pvr_netback_headers_tx(const struct pvr_netback_packet *packet, uint8_t *head,
-	size_t have, struct virtio_net_hdr *vnet);
+const char *pvr_netback_headers_tx(uint32_t bytes, uint16_t flags, uint8_t gso_type,
+	uint16_t gso_size, uint8_t *head, size_t have, struct virtio_net_hdr *vnet);
 
 /*
  * The checksum from byte `start` of the packet in iov on, in network order, never 0 (which means "none" to UDP). What stands in its

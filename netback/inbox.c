@@ -2,6 +2,7 @@
 /* Packets from other queues. See inbox.h. */
 #include "inbox.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -73,14 +74,15 @@ int pvr_netback_inbox_put(struct pvr_netback_inbox *inbox, const struct pvr_netb
 	const struct iovec *iov, int count)
 {
 	const uint64_t one = 1;
-	int result;
+	int result, was_empty;
 
 	pthread_mutex_lock(&inbox->lock);
+	was_empty = atomic_load_explicit(&inbox->used, memory_order_relaxed) == 0;
 	result = put(inbox, parcel, iov, count);
+	/* Under the lock, so that the event and what it tells of go together. It is 0 before. */
+	if (!result && was_empty && write(inbox->fd, &one, sizeof(one)) != sizeof(one))
+		result = 0;
 	pthread_mutex_unlock(&inbox->lock);
-	/* A counter that is full is readable already. */
-	if (!result && write(inbox->fd, &one, sizeof(one)) < 0)
-		return 0;
 	return result;
 }
 
@@ -90,20 +92,17 @@ int pvr_netback_inbox_take(
 	uint64_t count;
 	uint32_t used;
 
-	if (!atomic_load_explicit(&inbox->used, memory_order_relaxed)) {
-		/* The event is cleared before the last look, so that none is lost. */
-		if (read(inbox->fd, &count, sizeof(count)) < 0)
-			return 0;
-	}
+	/* Mostly there is nothing, and that is told without the lock. */
+	if (!atomic_load_explicit(&inbox->used, memory_order_relaxed))
+		return 0;
 	pthread_mutex_lock(&inbox->lock);
-	used = atomic_load_explicit(&inbox->used, memory_order_relaxed);
-	if (used) {
-		copy_out(inbox, parcel, sizeof(*parcel));
-		copy_out(inbox, bytes, parcel->bytes);
-		used -= (uint32_t)sizeof(*parcel) + parcel->bytes;
-		atomic_store_explicit(&inbox->used, used, memory_order_relaxed);
-		used = 1;
-	}
+	copy_out(inbox, parcel, sizeof(*parcel));
+	copy_out(inbox, bytes, parcel->bytes);
+	used = atomic_load_explicit(&inbox->used, memory_order_relaxed) -
+	       (uint32_t)sizeof(*parcel) - parcel->bytes;
+	atomic_store_explicit(&inbox->used, used, memory_order_relaxed);
+	if (!used && read(inbox->fd, &count, sizeof(count)) < 0)
+		assert(errno == EAGAIN);
 	pthread_mutex_unlock(&inbox->lock);
-	return (int)used;
+	return 1;
 }

@@ -24,7 +24,7 @@ struct pvr_netback_parcel {
 };
 
 struct pvr_netback_inbox {
-	int fd; /* eventfd, readable when something came since the last take that found nothing */
+	int fd; /* eventfd, readable while something is in it */
 	pthread_mutex_t lock;
 	_Atomic uint32_t used; /* bytes */
 	uint32_t head;         /* free-running; where the next one is read */

@@ -72,11 +72,6 @@ int pvr_netback_queue_connect(struct pvr_netback_queue *queue, struct pvr_host *
 /* Publish the last answers, unmap and unbind everything. In any order of the queues; the first ends all of them. */
 void pvr_netback_queue_disconnect(struct pvr_netback_queue *queue);
 
-/* Count one event that came in by one of ports[]. */
-void pvr_netback_queue_count_event(struct pvr_netback_queue *queue);
-/* Count a spin before sleep. */
-void pvr_netback_queue_count_poll(struct pvr_netback_queue *queue, int hit);
-
 /*
  * A bounded batch both ways: how much was done (0: nothing), or -EPROTO when the frontend broke the protocol; then it is not to be
  * called again. now_ns: CLOCK_MONOTONIC.

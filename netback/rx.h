@@ -16,10 +16,9 @@
 #include "inbox.h"
 #include "statics.h"
 
-#define PVR_NETBACK_RX_AHEAD  64u   /* buffers mapped ahead; a power of two */
-#define PVR_NETBACK_RX_BATCH  64u   /* packets in a turn */
-#define PVR_NETBACK_RX_EXTRAS 3u    /* GSO, hash, headroom */
-#define PVR_NETBACK_RX_DRAIN  1024u /* packets dropped at once */
+#define PVR_NETBACK_RX_AHEAD 64u   /* buffers mapped ahead; a power of two */
+#define PVR_NETBACK_RX_BATCH 64u   /* packets in a turn */
+#define PVR_NETBACK_RX_DRAIN 1024u /* packets dropped at once */
 /* Data slots of the largest packet, when each has the largest headroom. */
 #define PVR_NETBACK_RX_SLOTS 18u
 
@@ -72,5 +71,51 @@ int pvr_netback_rx_open(const struct pvr_netback_queue *queue);
 /* Whether it waits for buffers. */
 int pvr_netback_rx_wants_buffers(const struct pvr_netback_queue *queue);
 uint64_t pvr_netback_rx_due(const struct pvr_netback_queue *queue);
+
+/* ---- the buffers (buffers.c) ---- */
+
+static inline unsigned pvr_netback_rx_have(const struct pvr_netback_rx *rx)
+{
+	return rx->tail - rx->head;
+}
+
+/* The nth of those that wait, 0 the next to be answered. */
+static inline struct pvr_netback_buffer *pvr_netback_rx_buffer(
+	struct pvr_netback_rx *rx, unsigned n)
+{
+	return &rx->buffer[(rx->head + n) % PVR_NETBACK_RX_AHEAD];
+}
+
+/*
+ * Take what the frontend has posted, as far as there is room. One that cannot be mapped is answered with an error, and so are those before
+ * it, which may not be overtaken. How many were answered so, or -EPROTO.
+ */
+int pvr_netback_rx_fill(struct pvr_netback_queue *queue);
+/* Answer the next buffer; the response of a first or later piece gets its id here. */
+void pvr_netback_rx_answer(
+	struct pvr_netback_queue *queue, union pvr_netback_rx_response *response, int is_extra);
+/* Unmap what was answered; before it is published. */
+void pvr_netback_rx_flush(struct pvr_netback_queue *queue);
+
+/* ---- one packet (deliver.c) ---- */
+
+/* What becomes of a packet. */
+enum pvr_netback_fate {
+	PVR_NETBACK_TAKEN, /* delivered, or passed to another queue's inbox, or dropped and counted */
+	PVR_NETBACK_WAITING, /* it needs more buffers than there are */
+};
+
+/*
+ * The packet of rx->parcel lies in iov[count]: decide about it, once. 1: it is to be delivered here, and what it says of checksum and hash is final.
+ */
+int pvr_netback_rx_examine(struct pvr_netback_queue *queue, const struct iovec *iov, int count);
+/* Deliver one that was read straight into the buffers, `guess` of them left out after the first. */
+void pvr_netback_rx_deliver(struct pvr_netback_queue *queue, unsigned guess);
+/* Deliver the one in the bounce buffer. */
+enum pvr_netback_fate pvr_netback_rx_deliver_bounce(struct pvr_netback_queue *queue);
+void pvr_netback_rx_drop(struct pvr_netback_queue *queue, unsigned why);
+
+/* Bytes that fit a buffer. */
+size_t pvr_netback_rx_room(const struct pvr_netback_queue *queue);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "credit.h"
 #include "headers.h"
+#include "packet.h"
 
 #define PVR_NETBACK_TX_BATCH 64u /* slots taken in a turn; the last packet may go beyond */
 #define PVR_NETBACK_TX_SLOTS                                                                       \
