@@ -154,6 +154,12 @@ static inline int pvr_ring_pending(struct pvr_ring *ring)
 	return (int)(prod - ring->cons);
 }
 
+/* Consume `count` slots that were copied by a peek. */
+static inline void pvr_ring_consume(struct pvr_ring *ring, uint32_t count)
+{
+	ring->cons += count;
+}
+
 /* Let the peer see what was produced. Does not notify: for a peer that is known to be awake, or mid-batch. */
 static inline void pvr_ring_publish(struct pvr_ring *ring)
 {
@@ -179,19 +185,25 @@ static inline int pvr_ring_publish_notify(struct pvr_ring *ring)
 }
 
 /*
- * Before sleeping: ask for an event at the next slot, then look once more. Returns as pvr_ring_pending;
- * the caller may sleep only on 0. Until it is called again the peer stays silent, so a side that polls
- * simply does not call it.
+ * Before sleeping: ask for an event at the `wanted`-th slot from now, then look once more. Returns as
+ * pvr_ring_pending; the caller may sleep only on 0. Until it is called again the peer stays silent, so a
+ * side that polls simply does not call it. `wanted` is 1, or more where answers are owed and none is urgent:
+ * never more than are owed, or nobody would wake the caller.
  */
-static inline int pvr_ring_final_check(struct pvr_ring *ring)
+static inline int pvr_ring_final_check_at(struct pvr_ring *ring, uint32_t wanted)
 {
 	if (ring->seen != ring->cons)
 		return (int)(ring->seen - ring->cons);
 	/* RECHECK, partner ANNOUNCE: event index first, then the peer's index. */
-	atomic_store_explicit(ring->in_event, ring->cons + 1, memory_order_seq_cst);
+	atomic_store_explicit(ring->in_event, ring->cons + wanted, memory_order_seq_cst);
 	if (atomic_load_explicit(ring->in_prod, memory_order_seq_cst) == ring->cons)
 		return 0;
 	return pvr_ring_pending(ring);
+}
+
+static inline int pvr_ring_final_check(struct pvr_ring *ring)
+{
+	return pvr_ring_final_check_at(ring, 1);
 }
 
 /*
@@ -220,6 +232,8 @@ static inline void pvr_cpu_relax(void)
  *   name_entries(bytes)                  slots of a ring in `bytes` bytes of pages
  *   name_request_put(ring, &request)     front: fill the next slot; the caller has checked pvr_ring_free
  *   name_response_take(ring, &copy)      front: copy the next response; pvr_ring_pending was > 0
+ *   name_response_peek(ring, n, &copy)   front: copy the n-th response after the next, and consume nothing;
+ *                                        pvr_ring_pending was > n
  *   name_request_take(ring, &copy)       back: copy the next request; pvr_ring_pending was > 0
  *   name_response_put(ring, &response)   back: fill the next slot; never more than requests taken
  *
@@ -246,6 +260,11 @@ static inline void pvr_cpu_relax(void)
 	static inline void name##_response_take(struct pvr_ring *ring, response *copy)             \
 	{                                                                                          \
 		pvr_copy_once(copy, name##_slot_at_(ring, ring->cons++), sizeof(*copy));           \
+	}                                                                                          \
+	static inline void name##_response_peek(                                                   \
+		const struct pvr_ring *ring, uint32_t n, response *copy)                           \
+	{                                                                                          \
+		pvr_copy_once(copy, name##_slot_at_(ring, ring->cons + n), sizeof(*copy));         \
 	}                                                                                          \
 	static inline void name##_request_take(struct pvr_ring *ring, request *copy)               \
 	{                                                                                          \
