@@ -11,7 +11,7 @@
 
 #define MOCK_DOMID      7
 #define MOCK_STORE_PORT 1
-#define MOCK_FRAMES     2 /* of the grant table */
+#define MOCK_FRAMES     8 /* of the grant table */
 
 /* A new domain: nothing of the old one is left. Does not call pvr_init. */
 void mock_reset(void);

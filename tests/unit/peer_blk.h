@@ -20,7 +20,7 @@
 PVR_RING_TYPE(peer, struct blkif_request, struct blkif_response);
 
 #define PEER_QUEUES 4u
-#define PEER_REFS   1024u
+#define PEER_REFS   4096u
 
 struct peer_queue {
 	struct pvr_ring ring;

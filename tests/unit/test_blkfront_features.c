@@ -522,8 +522,11 @@ static void persistent_across_reconnects(void)
 static void pool_is_bounded(void)
 {
 	struct pvr_blk_request *batch[32];
+	grant_ref_t others[MOCK_FRAMES * 512];
 
 	peer_start();
+	/* Most references are somebody else's. */
+	CU_ASSERT_EQUAL(pvr_grant_alloc(others, pvr_grant_available() - 1000), 0);
 	peer_node("feature-max-indirect-segments", "64");
 	peer_node("feature-persistent", "1");
 	open_disk((struct pvr_blkfront_options){.max_segments = 64, .persistent = 1});
