@@ -33,7 +33,7 @@ src = $(wildcard $(addsuffix /*.c,$(1)))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
 
 FRONT_DIRS := rings frontend blkfront netfront
-LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libhypervisor.a libprocess.a libdom0.a libclient.a)
+LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libprocess.a libdom0.a libclient.a)
 
 # What is built only where its headers are installed; one line says what is left out.
 have = $(if $(wildcard $(1)),1)
@@ -55,6 +55,7 @@ all: $(BUILD)/pvring $(if $(HAVE_NBDKIT),$(BUILD)/nbdkit-pvring-plugin.so)
 $(BUILD)/libpvring.a:     $(call obj,$(FRONT_DIRS))
 $(BUILD)/libbackend.a:    $(call obj,backend)
 $(BUILD)/libblkback.a:    $(filter-out $(BUILD)/obj/blkback/$(if $(HAVE_LIBNBD),nbd_none.o,%_nbd.o),$(call obj,blkback))
+$(BUILD)/libnetback.a:    $(call obj,netback)
 $(BUILD)/libhypervisor.a: $(call obj,hypervisor hypervisor/store)
 $(BUILD)/libprocess.a:    $(call obj,ports/process)
 $(BUILD)/libdom0.a:       $(call obj,ports/dom0)
@@ -95,7 +96,7 @@ $(BUILD)/fio-pvring.so: $(wildcard tools/fio/*) $(BUILD)/libpvring.a $(BUILD)/li
 .PHONY: fio-engine
 
 # ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
-UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libhypervisor.a libclient.a)
+UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libclient.a)
 $(BUILD)/tests/unit: $(call obj,tests/unit) $(UNIT_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(call obj,tests/unit) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@

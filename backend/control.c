@@ -38,28 +38,31 @@ static void mark_all(struct pvr_back_control *control)
 		device->dirty = 1;
 }
 
-static void mark(struct pvr_back_control *control, unsigned domid, unsigned devid)
+/* It is to be looked at: the device, which may be a new one, or NULL. */
+static struct pvr_back_device *mark(
+	struct pvr_back_control *control, unsigned domid, unsigned devid)
 {
 	struct pvr_back_device *device;
 
 	for (device = control->devices; device; device = device->next)
 		if (device->domid == domid && device->devid == devid) {
 			device->dirty = 1;
-			return;
+			return device;
 		}
 	if (control->device_count >= DEVICES_MAX) {
 		if (!control->full_said++)
 			fprintf(stderr, "pvring %s: more than %u devices; the rest waits\n",
 				control->home.kind->program, DEVICES_MAX);
-		return;
+		return NULL;
 	}
 	device = pvr_back_device_create(&control->home, domid, devid);
 	if (!device)
-		return;
+		return NULL;
 	device->dirty = 1;
 	device->next = control->devices;
 	control->devices = device;
 	control->device_count++;
+	return device;
 }
 
 /* ---- finding devices ---- */
@@ -118,7 +121,7 @@ static int interesting(const struct pvr_back_kind *kind, const char *name)
 	if (!*name || !strcmp(name, "state") || !strcmp(name, "online") ||
 		!strcmp(name, "frontend"))
 		return 1;
-	for (const char *const *watched = kind->watched; *watched; watched++)
+	for (const char *const *watched = kind->watched; watched && *watched; watched++)
 		if (!strcmp(name, *watched))
 			return 1;
 	return 0;
@@ -147,12 +150,16 @@ static void backend_event(struct pvr_back_control *control, const char *path)
 		mark(control, domid, devid);
 }
 
-static void frontend_event(struct pvr_back_control *control, const char *token)
+static void frontend_event(struct pvr_back_control *control, const char *path, const char *token)
 {
+	const char *name = strrchr(path, '/');
+	struct pvr_back_device *device = NULL;
 	unsigned domid, devid;
 
 	if (sscanf(token, "f/%u/%u", &domid, &devid) == 2)
-		mark(control, domid, devid);
+		device = mark(control, domid, devid);
+	if (device && name && !strcmp(name, "/state"))
+		device->front_events++;
 }
 
 /* A turn's worth of events: 1 when more may wait, 0 when none does, or -ECONNRESET. */
@@ -167,7 +174,7 @@ static int take_events(struct pvr_back_control *control)
 		if (result <= 0)
 			return result == -ECONNRESET ? result : 0;
 		if (token[0] == 'f')
-			frontend_event(control, token);
+			frontend_event(control, path, token);
 		else
 			backend_event(control, path);
 	}

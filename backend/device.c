@@ -155,6 +155,35 @@ static void rings_settle(struct pvr_back_device *device)
 
 /* ---- looking ---- */
 
+/* Watch its nodes, or do so no more: 0, or the first error. */
+static int watch_frontend(struct pvr_back_device *device,
+	int (*watch)(struct pvr_host *host, const char *path, const char *token))
+{
+	static const char *const none[] = {NULL};
+	const char *const *more = device->home->kind->front_watched;
+	const char *name = "state";
+	char token[32], path[160];
+	int result = 0;
+
+	snprintf(token, sizeof(token), "f/%u/%u", device->domid, device->devid);
+	for (more = more ? more : none; name; name = *more++) {
+		int one;
+
+		snprintf(path, sizeof(path), "%s/%s", device->frontend, name);
+		one = watch(device->home->host, path, token);
+		result = result ? result : one;
+	}
+	return result;
+}
+
+static void lose_frontend(struct pvr_back_device *device)
+{
+	if (device->frontend[0])
+		watch_frontend(device, pvr_host_store_unwatch);
+	device->frontend[0] = '\0';
+	device->front_events = 0;
+}
+
 /*
  * The frontend's directory. The node is the toolstack's, but a toolstack has been talked into
  * writing what a guest chose (XSA-175): nothing outside of that guest's own tree is read or
@@ -163,7 +192,7 @@ static void rings_settle(struct pvr_back_device *device)
 static int find_frontend(struct pvr_back_device *device)
 {
 	struct pvr_host *host = device->home->host;
-	char prefix[32], token[32], path[160];
+	char prefix[32];
 	uint32_t domid;
 	int result = pvr_back_node_number(
 		host, device->path, "frontend-id", DOMID_FIRST_RESERVED - 1, &domid);
@@ -181,24 +210,10 @@ static int find_frontend(struct pvr_back_device *device)
 		device->frontend[0] = '\0';
 		return result;
 	}
-	snprintf(path, sizeof(path), "%s/state", device->frontend);
-	snprintf(token, sizeof(token), "f/%u/%u", device->domid, device->devid);
-	result = pvr_host_store_watch(host, path, token);
+	result = watch_frontend(device, pvr_host_store_watch);
 	if (result)
-		device->frontend[0] = '\0';
+		lose_frontend(device);
 	return result;
-}
-
-static void lose_frontend(struct pvr_back_device *device)
-{
-	char token[32], path[160];
-
-	if (!device->frontend[0])
-		return;
-	snprintf(path, sizeof(path), "%s/state", device->frontend);
-	snprintf(token, sizeof(token), "f/%u/%u", device->domid, device->devid);
-	pvr_host_store_unwatch(device->home->host, path, token);
-	device->frontend[0] = '\0';
 }
 
 static enum xenbus_state read_state(struct pvr_host *host, const char *directory)
@@ -256,11 +271,14 @@ static enum outcome prepare(struct pvr_back_device *device)
 
 	if (!device->frontend[0] && find_frontend(device))
 		return refuse(device, "frontend or frontend-id: missing, or not that domain's own");
+	if (device->home->kind->front_jumps && !device->front_events)
+		return WAIT;
 	if (device->home->kind->prepare(device, &nodes, error))
 		return refuse(device, error);
 	pvr_back_nodes_add(&nodes, "hotplug-status", "connected");
 	/* Asked before it can answer us: what is Connected now is so to somebody else. */
 	device->fresh = read_state(device->home->host, device->frontend) != XenbusStateConnected;
+	device->front_events = 1;
 	return publish(device, &nodes, XenbusStateInitWait);
 }
 
@@ -347,14 +365,15 @@ static enum outcome start_closing(struct pvr_back_device *device)
 
 /*
  * A frontend that is Connected still uses the rings of a backend that died, where answers have
- * overwritten requests out of order: it has to offer new ones. Unless it is of a kind that offers
- * them so, and was seen without.
+ * overwritten requests out of order: it has to offer new ones. Where that is said by Connected too,
+ * it must have been seen in another state, or its state must have been written again since we are
+ * InitWait: it can have gone back and forth faster than we look.
  */
 static int offers(const struct pvr_back_device *device, enum xenbus_state front)
 {
 	if (front == XenbusStateInitialised)
 		return 1;
-	return device->home->kind->front_jumps && device->fresh;
+	return device->home->kind->front_jumps && (device->fresh || device->front_events > 1);
 }
 
 static enum outcome act(struct pvr_back_device *device, const struct view *view)

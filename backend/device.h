@@ -29,9 +29,10 @@ enum pvr_back_change {
 struct pvr_back_kind {
 	const char *program; /* "blkback", in log lines */
 	const char *type; /* "vbd": /local/domain/0/backend/<type>, files <type>-<domid>-<devid> */
-	const char *const
-		*watched; /* nodes of the backend's directory that may change; ends with NULL */
 	size_t size;      /* of the kind's structure; it is zeroed */
+	/* Nodes that may change, of the backend's directory and of the frontend's; each ends with
+	 * NULL. Or NULL. */
+	const char *const *watched, *const *front_watched;
 	const struct pvr_back_turn_ops *turn;
 	/*
 	 * A frontend that is Connected offers rings too, when it was not Connected to an earlier
@@ -82,6 +83,7 @@ struct pvr_back_device {
 	int useless;            /* cannot be served until the toolstack makes it anew */
 	int ended;              /* stopping, and closed */
 	int fresh;              /* the frontend was seen without rings of an earlier backend */
+	unsigned front_events;  /* of its state; the first comes with the watch */
 	unsigned errors;        /* lines logged */
 	struct {
 		struct pvr_back_ring *ring;

@@ -14,6 +14,7 @@ static const struct verb {
 	{"run", verb_run, "run a command as a guest with disks, on a system of its own"},
 	{"hypervisor", verb_hypervisor, "run the hypervisor daemon"},
 	{"blkback", verb_blkback, "run the block backend"},
+	{"netback", verb_netback, "run the network backend"},
 	{"create", verb_create, "create a domain"},
 	{"destroy", verb_destroy, "end a domain"},
 	{"list", verb_list, "list domains"},

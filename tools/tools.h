@@ -142,6 +142,7 @@ uint64_t hist_at(const struct hist *hist, double fraction);
 int verb_run(int argc, char **argv);
 int verb_hypervisor(int argc, char **argv);
 int verb_blkback(int argc, char **argv);
+int verb_netback(int argc, char **argv);
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
 int verb_list(int argc, char **argv);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pvring hypervisor and pvring blkback: the two daemons in the foreground. */
+/* pvring hypervisor, pvring blkback and pvring netback: the daemons in the foreground. */
 #include "tools.h"
 
 #include <argp.h>
@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include <pvring/blkback.h>
+#include <pvring/netback.h>
 
 #include "args.h"
 
@@ -25,7 +26,7 @@ static const struct argp_option hypervisor_keys[] = {
 	{0},
 };
 
-static const struct argp_option blkback_keys[] = {
+static const struct argp_option backend_keys[] = {
 	DIR_OPTION,
 	{"restart", 'r', NULL, 0, "start again whenever it dies; guests reconnect", 0},
 	{"workers", 'w', "N", 0, "threads that own rings (default: one a CPU, at most 4)", 0},
@@ -96,7 +97,7 @@ static int blkback_body(void *config)
 
 int verb_blkback(int argc, char **argv)
 {
-	static const struct argp argp = {blkback_keys, parse, NULL,
+	static const struct argp argp = {backend_keys, parse, NULL,
 		"Run the block backend in the foreground: it serves every disk under backend/vbd "
 		"of the "
 		"hypervisor's xenstore until SIGTERM or Ctrl-C.",
@@ -113,4 +114,31 @@ int verb_blkback(int argc, char **argv)
 	};
 
 	return d.restart ? supervise("block backend", blkback_body, &config) : blkback_body(&config);
+}
+
+static int netback_body(void *config)
+{
+	return tool_status(pvr_netback_run(config));
+}
+
+int verb_netback(int argc, char **argv)
+{
+	static const struct argp argp = {backend_keys, parse, NULL,
+		"Run the network backend in the foreground: it serves every interface under "
+		"backend/vif of the "
+		"hypervisor's xenstore until SIGTERM or Ctrl-C.",
+		NULL, NULL, NULL};
+	struct daemon d = {0};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &d);
+
+	struct pvr_netback_config config = {
+		.dir = verb_args_dir(&d.args),
+		.ready_fd = -1,
+		.workers = (unsigned)d.workers,
+		.cpus = d.cpus,
+	};
+
+	return d.restart ? supervise("network backend", netback_body, &config)
+			 : netback_body(&config);
 }

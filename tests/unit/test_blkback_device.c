@@ -259,10 +259,7 @@ static void old_ring_of_a_dead_backend_is_not_used(void)
 	connect_front();
 	stop();
 	mock_store_write(BACK "/state", "4");
-	stop_fd = eventfd(0, 0);
-	CU_ASSERT_FATAL(pvr_back_control_create(&pvr_blkback_kind,
-		&(struct pvr_back_config){.workers = 1}, &control) == 0);
-	CU_ASSERT_FATAL(pthread_create(&thread, NULL, run, NULL) == 0);
+	start_backend(NULL);
 	CU_ASSERT(becomes(XenbusStateInitWait));
 	pause_ms(20);
 	CU_ASSERT_EQUAL(state_of(BACK "/state"), XenbusStateInitWait);
