@@ -187,7 +187,10 @@ static void add_stats(struct pvr_blkfront_stats *sum, const struct pvr_blkfront_
 
 void pvr_blkfront_stats(const struct pvr_blkfront *disk, struct pvr_blkfront_stats *stats)
 {
-	*stats = (struct pvr_blkfront_stats){.reconnects = disk->front.reconnects};
+	*stats = (struct pvr_blkfront_stats){
+		.reconnects = disk->front.reconnects,
+		.grants_leaked = disk->offers_leaked,
+	};
 	for (unsigned i = 0; i < disk->queues; i++)
 		add_stats(stats, &disk->queue[i].stats);
 }

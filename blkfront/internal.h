@@ -96,6 +96,7 @@ struct pvr_blkfront {
 	struct pvr_front front;
 	struct pvr_blkfront_options want; /* within bounds, defaults filled in */
 	struct pvr_blkfront_info info;    /* under front.control, after pvr_blkfront_open */
+	uint64_t offers_leaked; /* pages of offers that came to nothing; under front.control */
 
 	blkif_vdev_t handle;
 	uint32_t slots; /* shadows of a queue */

@@ -34,9 +34,10 @@ void blkfront_offer_drop(struct pvr_front *front)
 {
 	struct pvr_blkfront *disk = blkfront_disk(front);
 
-	/* Nobody has used it, so a backend that has mapped it does not deserve patience. */
+	/* Nobody has used it, so a backend that has mapped it does not deserve patience. A queue's own
+	 * counters are its owner's, who may be at work now. */
 	for (unsigned i = 0; i < disk->queues; i++)
-		disk->queue[i].stats.grants_leaked += blkfront_ring_free(&disk->queue[i].next, 0);
+		disk->offers_leaked += blkfront_ring_free(&disk->queue[i].next, 0);
 }
 
 /* ---- nodes ---- */
