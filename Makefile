@@ -161,6 +161,7 @@ test-freestanding:
 FUZZ_SRC_xenstored := $(call src,hypervisor/store)
 FUZZ_SRC_hypercall := $(filter-out %/main.c %/confine.c,$(call src,hypervisor hypervisor/store))
 FUZZ_SRC_blkif := blkback/request.c
+FUZZ_SRC_netif := $(addprefix netback/,packet.c headers.c hash.c)
 FUZZ_SECONDS ?= 20
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 

@@ -299,6 +299,38 @@ void pvr_host_unmap(struct pvr_host *host, const struct pvr_host_map *maps, unsi
 	pthread_mutex_unlock(&lock);
 }
 
+static int16_t copy_one(const struct pvr_host_copy *copy)
+{
+	uint8_t *page;
+
+	if (copy->domid != MOCK_DOMID)
+		return GNTST_bad_domain;
+	if (copy->ref >= REFS || !grants[copy->ref].valid)
+		return GNTST_bad_gntref;
+	if (copy->to_guest && grants[copy->ref].readonly)
+		return GNTST_general_error;
+	if (copy->offset + copy->length > 4096)
+		return GNTST_bad_copy_arg;
+	page = memory[grants[copy->ref].frame] + copy->offset;
+	memcpy(copy->to_guest ? page : copy->local, copy->to_guest ? copy->local : page,
+		copy->length);
+	return GNTST_okay;
+}
+
+unsigned pvr_host_copy(struct pvr_host *host, struct pvr_host_copy *copies, unsigned count)
+{
+	unsigned okay = 0;
+
+	(void)host;
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < count; i++) {
+		copies[i].status = copy_one(&copies[i]);
+		okay += copies[i].status == GNTST_okay;
+	}
+	pthread_mutex_unlock(&lock);
+	return okay;
+}
+
 int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *refs, unsigned count,
 	struct pvr_host_area *area, int16_t *status)
 {
