@@ -16,18 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cached.h"
 #include "disk.h"
 #include "engine.h"
 #include "uring_fixed.h"
 
 #define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 #define DEPTH 128u /* in flight at the same time; more waits in `later` */
-/*
- * A try that finds nothing in the page cache costs a system call. After some in a row only a few
- * more are made, to find out when the cache is warm again.
- */
-#define MISSES        8u
-#define PROBE         32u           /* one try in as many */
 #define RECENT        16u           /* disks told apart, by descriptor */
 #define INLINE_BUDGET (256u * 1024) /* bytes done here between two submits */
 
@@ -37,9 +32,7 @@ struct uring {
 	unsigned inflight;
 	uint32_t budget;
 	struct pvr_blkback_io *later, **later_end;
-	struct {
-		uint8_t misses, skipped;
-	} recent[RECENT];
+	struct pvr_blkback_cached recent[RECENT];
 	struct pvr_blkback_fixed fixed;
 };
 
@@ -127,17 +120,13 @@ static void destroy(struct pvr_blkback_engine *engine)
 
 static long try_cached(struct uring *u, struct pvr_blkback_io *io)
 {
-	uint8_t *misses = &u->recent[(unsigned)io->disk->fd % RECENT].misses;
-	uint8_t *skipped = &u->recent[(unsigned)io->disk->fd % RECENT].skipped;
+	struct pvr_blkback_cached *cached = &u->recent[(unsigned)io->disk->fd % RECENT];
 	long result;
 
-	if (io->op != PVR_BLKBACK_READ || (*misses == MISSES && ++*skipped % PROBE))
+	if (io->op != PVR_BLKBACK_READ || !pvr_blkback_cached_worth(cached))
 		return -EAGAIN;
 	result = pvr_blkback_io_call(io, RWF_NOWAIT);
-	if (result != -EAGAIN)
-		*misses = 0;
-	else if (*misses < MISSES)
-		++*misses;
+	pvr_blkback_cached_learn(cached, result != -EAGAIN);
 	return result;
 }
 
