@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define PAGES     4096u
+#define PAGES     2560u
 #define FIRST_GFN 0x100u
 #define PORTS     64u
 #define BITS      (sizeof(xen_ulong_t) * 8)

@@ -31,8 +31,11 @@ void net_peer_node(const char *name, const char *value)
 		mock_xs_rm(path);
 }
 
+/* A front that is Connected when the backend comes to InitWait has the rings of the last one. */
 void net_peer_state(enum xenbus_state state)
 {
+	if (state == XenbusStateInitWait)
+		net_peer.fresh = mock_xs_number(NET_FRONT "/state") != XenbusStateConnected;
 	net_peer_node("state", (const char[]){(char)('0' + state), '\0'});
 }
 
@@ -416,7 +419,7 @@ static void on_control(void *arg)
 	while (!net_peer.ctrl_deaf && pvr_ring_pending(&net_peer.ctrl) > 0) {
 		net_ctrl_request_take(&net_peer.ctrl, &request);
 		net_peer.ctrl_requests++;
-		response.id = request.id;
+		response.id = request.id ^ net_peer.ctrl_lie;
 		response.type = request.type;
 		response.data = 0;
 		response.status = request.type == net_peer.refuse
@@ -505,6 +508,8 @@ static void on_request(void *arg)
 	long back = mock_xs_number(NET_BACK "/state");
 
 	(void)arg;
+	if (front != XenbusStateConnected)
+		net_peer.fresh = 1;
 	if (net_peer.deaf)
 		return;
 	switch (front) {
@@ -513,7 +518,7 @@ static void on_request(void *arg)
 			net_peer_state(XenbusStateInitWait);
 		break;
 	case XenbusStateConnected:
-		if (back == XenbusStateInitWait)
+		if (back == XenbusStateInitWait && net_peer.fresh)
 			connect();
 		break;
 	case XenbusStateClosing:

@@ -55,6 +55,7 @@ struct net_peer {
 	int connected;
 	int manual; /* what is sent waits for net_peer_serve */
 	int deaf;   /* does not react to the front's state */
+	int fresh;  /* Connected of the front is an offer to this backend */
 	_Atomic unsigned connects;
 	unsigned faults;
 	const char *fault; /* the latest */
@@ -75,6 +76,7 @@ struct net_peer {
 	uint32_t static_size;    /* answer to GET_GREF_MAPPING_SIZE */
 	unsigned refuse;         /* this type of control request is refused */
 	int ctrl_deaf;
+	uint16_t ctrl_lie; /* goes into the id of each answer */
 	unsigned ctrl_requests;
 	uint32_t hash_algorithm, hash_flags, hash_map_size;
 	uint8_t hash_key[64];
