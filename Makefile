@@ -27,13 +27,13 @@ CFLAGS ?= -O2 -g
 VERSION := 0.1.0
 CPPFLAGS := -Iinclude -D_GNU_SOURCE -DPVR_VERSION='"$(VERSION)"'
 override CFLAGS += -std=gnu11 $(WARN) -fPIC $(if $(M32),$(M32FLAGS)) $(SANFLAGS) -MMD -MP
-LDLIBS := -lseccomp -luring -laio -ljansson -lpthread -lm
+LDLIBS := -lseccomp -luring -laio -ljansson -lpthread -lm -lz -llzma -llz4 -lzstd
 
 src = $(wildcard $(addsuffix /*.c,$(1)))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
 
 FRONT_DIRS := rings frontend blkfront netfront
-LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libprocess.a libdom0.a libclient.a)
+LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libprocess.a libdom0.a libclient.a libkvm.a)
 
 # What is built only where its headers are installed; one line says what is left out.
 have = $(if $(wildcard $(1)),1)
@@ -60,6 +60,7 @@ $(BUILD)/libhypervisor.a: $(call obj,hypervisor hypervisor/store)
 $(BUILD)/libprocess.a:    $(call obj,ports/process)
 $(BUILD)/libdom0.a:       $(call obj,ports/dom0)
 $(BUILD)/libclient.a:     $(call obj,ports/client)
+$(BUILD)/libkvm.a:        $(call obj,kvm)
 
 $(BUILD)/%.a:
 	@rm -f $@
@@ -161,6 +162,7 @@ test-freestanding:
 FUZZ_SRC_xenstored := $(call src,hypervisor/store)
 FUZZ_SRC_hypercall := $(filter-out %/main.c %/confine.c,$(call src,hypervisor hypervisor/store))
 FUZZ_SRC_blkif := blkback/request.c
+FUZZ_SRC_netfront := netfront/decode.c
 FUZZ_SRC_netif := $(addprefix netback/,packet.c headers.c hash.c)
 FUZZ_SECONDS ?= 20
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

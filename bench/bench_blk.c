@@ -334,7 +334,7 @@ static int run_own_system(struct bench *b)
 		return rc;
 	if (disk_spec_parse(path, &disk, why, sizeof(why)))
 		return tool_error(EX_SOFTWARE, "%s", why);
-	rc = ephemeral_start(&system, &disk, 1, 64 << 20);
+	rc = ephemeral_start(&system, &disk, 1, 64 << 20, 0);
 	if (!rc) {
 		b->system = &system;
 		b->file = path;

@@ -185,7 +185,7 @@ static int measure(const struct options *o, double *ns)
 {
 	struct shared *shared = bench_shared(sizeof(*shared));
 	struct ephemeral system;
-	int status = 0, rc = ephemeral_start(&system, NULL, 0, 16 << 20);
+	int status = 0, rc = ephemeral_start(&system, NULL, 0, 16 << 20, 0);
 	pid_t child;
 
 	if (rc)

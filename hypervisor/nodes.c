@@ -66,6 +66,8 @@ int hv_nodes_create(struct hv_domain *d)
 		{"/control/shutdown", "n%u"},
 		{"/control/feature-poweroff", "n%u"},
 		{"/control/feature-reboot", "n%u"},
+		{"/control/feature-suspend", "n%u"},
+		{"/control/sysrq", "n%u"},
 		{"/store", "n0,r%u"},
 		{"/data", "n%u"},
 		{"/drivers", "n%u"},

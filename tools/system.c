@@ -134,16 +134,17 @@ static void set_environment(const struct ephemeral *system)
 	setenv("XENSTORED_PATH", text, 1);
 }
 
-static int make_domain(struct ephemeral *system, uint64_t memory)
+static int make_domain(struct ephemeral *system, uint64_t memory, uint32_t vcpus)
 {
 	struct pvr_hv_create create = {
-		.name = "guest", .memory_bytes = memory, .uid = getuid(), .vcpus = 1};
+		.name = "guest", .memory_bytes = memory, .uid = getuid(), .vcpus = vcpus};
 	size_t length = sizeof(system->domid);
 	int control = pvr_hv_connect(system->dir);
 	long rc = control;
 
 	if (control >= 0) {
-		create.vcpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+		if (!vcpus)
+			create.vcpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 		rc = pvr_hv_call(control, PVR_HV_DOMAIN_CREATE, &create, sizeof(create),
 			&system->domid, &length, NULL, NULL);
 		close(control);
@@ -182,7 +183,7 @@ static int start_blkback(struct ephemeral *system)
 }
 
 int ephemeral_start(
-	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory)
+	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory, uint32_t vcpus)
 {
 	int ready, rc;
 
@@ -196,7 +197,7 @@ int ephemeral_start(
 	if (!rc && count)
 		rc = start_blkback(system);
 	if (!rc)
-		rc = make_domain(system, memory);
+		rc = make_domain(system, memory, vcpus);
 	if (!rc)
 		rc = attach_disks(system, disks, count);
 	if (rc)

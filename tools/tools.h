@@ -104,17 +104,18 @@ int supervise(const char *what, int (*body)(void *argument), void *argument);
 struct ephemeral {
 	char dir[128];
 	pid_t hypervisor, blkback;
+	volatile pid_t guest; /* the process of a kvm machine, while there is one */
 	uint32_t domid;
 	struct restart restart;
 };
 
 /*
  * Start a hypervisor and, when there are disks, a backend, in a new private directory; create a
- * domain and attach the disks. 0, or a sysexits status with the reason on stderr and nothing left
+ * domain of so many vCPUs (0: the machine's) and attach the disks. 0, or a sysexits status with the reason on stderr and nothing left
  * behind. Sets the environment that guest programs need (PVRING_DIR, PVRING_DOMID, XENSTORED_PATH).
  */
 int ephemeral_start(
-	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory);
+	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory, uint32_t vcpus);
 void ephemeral_stop(struct ephemeral *system);
 
 /*

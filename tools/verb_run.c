@@ -12,18 +12,23 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <pvring/kvm.h>
+
+#include "run_kvm.h"
+
 #define DISKS_MAX 26u
 
 struct run {
 	struct disk_spec disks[DISKS_MAX];
 	unsigned count;
 	uint64_t memory;
+	struct run_kvm kvm;
 	char **command;
 };
 
 static const struct argp_option keys[] = {
 	{"disk", 'd', "SPEC", 0, "a disk for the guest; may be given again", 0},
-	{"memory", 'm', "SIZE", 0, "the guest's memory (default 64M)", 0},
+	{"memory", 'm', "SIZE", 0, "the guest's memory (default 64M, for a kernel 256M)", 0},
 	{0},
 };
 
@@ -46,6 +51,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				"--memory %s: a size from 1M to 1024G, a multiple of 4096 bytes",
 				arg);
 		return 0;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &run->kvm;
+		return 0;
 	case ARGP_KEY_ARGS:
 		run->command = state->argv + state->next;
 		return 0;
@@ -56,6 +64,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static volatile sig_atomic_t caught;
 static volatile pid_t command_pid;
+static struct ephemeral *volatile running;
 
 /* A signal that the terminal sent has reached the command too; one that a process sent us is passed
  * on. */
@@ -65,6 +74,8 @@ static void forward(int signal_number, siginfo_t *info, void *context)
 	caught = signal_number;
 	if (command_pid > 0 && info->si_code != SI_KERNEL)
 		kill(command_pid, signal_number);
+	if (running && running->guest > 0)
+		kill(running->guest, SIGKILL);
 }
 
 static void catch_signals(void)
@@ -124,9 +135,10 @@ static int serve(struct ephemeral *system)
 int verb_run(int argc, char **argv)
 {
 	static char doc[2048];
+	static const struct argp_child children[] = {{&run_kvm_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
-		keys, parse, "[-- COMMAND [ARGUMENT...]]", doc, NULL, NULL, NULL};
-	struct run run = {.memory = 64 << 20};
+		keys, parse, "[-- COMMAND [ARGUMENT...]]", doc, children, NULL, NULL};
+	struct run run = {0};
 	struct ephemeral system;
 	int rc;
 
@@ -144,14 +156,26 @@ int verb_run(int argc, char **argv)
 		"  pvring run --disk null=1G -- xenstore-ls -f",
 		disk_spec_help);
 	argp_parse(&argp, argc, argv, 0, NULL, &run);
-	catch_signals();
-	rc = ephemeral_start(&system, run.disks, run.count, run.memory);
+	rc = run_kvm_check(&run.kvm, run.command != NULL);
 	if (rc)
 		return rc;
-	if (!caught)
+	if (!run.memory)
+		run.memory = run.kvm.on ? 256 << 20 : 64 << 20;
+	if (run.kvm.on) {
+		run.memory = pvr_kvm_memory_bytes(run.memory);
+		run.kvm.vcpus = run.kvm.vcpus ? run.kvm.vcpus : 1;
+	}
+	catch_signals();
+	rc = ephemeral_start(&system, run.disks, run.count, run.memory, run.kvm.vcpus);
+	if (rc)
+		return rc;
+	running = &system;
+	if (!caught && run.kvm.on)
+		rc = run_kvm(&system, &run.kvm, &caught);
+	else if (!caught)
 		rc = run.command ? run_command(&system, run.command) : serve(&system);
 	ephemeral_stop(&system);
-	if (caught && !run.command)
+	if (caught && !run.command && !run.kvm.on)
 		return 0;
 	return caught && !rc ? 128 + caught : rc;
 }

@@ -24,9 +24,9 @@ struct pvr_kvm_config {
 	const char *kernel;  /* path: ELF or bzImage */
 	const char *initrd;  /* path, or NULL */
 	const char *cmdline; /* or NULL */
-	int console_in;      /* what the guest's console reads, -1: nothing. Left to the caller to close */
-	int console_out;     /* what it prints to; a terminal is expected to be raw already */
-	int quiet;           /* do not say which mode was chosen */
+	int console_in; /* what the guest's console reads, -1: nothing. Left to the caller to close */
+	int console_out; /* what it prints to; a terminal is expected to be raw already */
+	int quiet;       /* do not say which mode was chosen */
 };
 
 /* Why a run came to its end, when it ran at all: Xen's SHUTDOWN_* (pvring/xen/sched.h), or this. */

@@ -14,13 +14,13 @@
 #include <pvring/xen/version.h>
 
 /* Structures which hold guest words: their sizes in a 64-bit and in a 32-bit guest. */
-#define ADD_TO_PHYSMAP       24, 16
-#define REMOVE_FROM_PHYSMAP  16, 8
-#define PLATFORM_PARAMETERS  8, 4
-#define TRANSFER             24, 16
-#define COPY                 40, 24
-#define SINGLESHOT           16, 12 /* i386 aligns 64-bit numbers to four bytes */
-#define NATIVE(s, w64, w32)  _Static_assert(sizeof(s) == (sizeof(long) == 8 ? (w64) : (w32)), #s)
+#define ADD_TO_PHYSMAP      24, 16
+#define REMOVE_FROM_PHYSMAP 16, 8
+#define PLATFORM_PARAMETERS 8, 4
+#define TRANSFER            24, 16
+#define COPY                40, 24
+#define SINGLESHOT          16, 12 /* i386 aligns 64-bit numbers to four bytes */
+#define NATIVE(s, w64, w32) _Static_assert(sizeof(s) == (sizeof(long) == 8 ? (w64) : (w32)), #s)
 NATIVE(struct xen_add_to_physmap, 24, 16);
 NATIVE(struct xen_remove_from_physmap, 16, 8);
 NATIVE(struct xen_platform_parameters, 8, 4);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest memory: KVM's memory slots, kept as slots.c plans them, and access by guest addresses. */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+
+/* KVM counts its slots from 0 and knows them by number: vm->slot[number]. */
+static int slot_set(struct vm *vm, unsigned number, const struct kvm_slot *slot)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = number,
+		.guest_phys_addr = slot->gpa,
+		.memory_size = slot->size,
+		.userspace_addr = (uint64_t)(uintptr_t)vm->memory + slot->file,
+	};
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
+}
+
+static int same(const struct kvm_slot *a, const struct kvm_slot *b)
+{
+	return a->gpa == b->gpa && a->size == b->size && a->file == b->file;
+}
+
+static int planned(const struct kvm_slot *slot, const struct kvm_slot *plan, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (same(slot, &plan[i]))
+			return 1;
+	return 0;
+}
+
+/* Take away what is not planned any more. A slot cannot be cut, only replaced. */
+static int slots_remove(struct vm *vm, const struct kvm_slot *plan, unsigned count)
+{
+	for (unsigned n = 0; n < KVM_SLOTS_MAX; n++) {
+		if (!vm->slot[n].size || planned(&vm->slot[n], plan, count))
+			continue;
+		vm->slot[n].size = 0;
+		int err = slot_set(vm, n, &vm->slot[n]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int slots_add(struct vm *vm, const struct kvm_slot *plan, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		unsigned free = KVM_SLOTS_MAX, n;
+
+		for (n = 0;
+			n < KVM_SLOTS_MAX && !(vm->slot[n].size && same(&vm->slot[n], &plan[i]));
+			n++)
+			if (!vm->slot[n].size && free == KVM_SLOTS_MAX)
+				free = n;
+		if (n < KVM_SLOTS_MAX)
+			continue;
+		if (free == KVM_SLOTS_MAX)
+			return -ENOSPC;
+		int err = slot_set(vm, free, &plan[i]);
+
+		if (err)
+			return err;
+		vm->slot[free] = plan[i];
+	}
+	return 0;
+}
+
+/* Others must not run into the moment in which a slot is gone and its successor not there yet. */
+int kvm_memory_update(struct vm *vm, struct vcpu *self)
+{
+	struct kvm_slot plan[KVM_SLOTS_MAX];
+	unsigned count = kvm_slots_plan(&vm->slots, plan);
+
+	for (unsigned i = 0; i < vm->boot.vcpus; i++)
+		if (&vm->vcpu[i] != self && vm->vcpu[i].started)
+			kvm_vcpu_hold(&vm->vcpu[i]);
+	int err = slots_remove(vm, plan, count);
+
+	if (!err)
+		err = slots_add(vm, plan, count);
+	for (unsigned i = 0; i < vm->boot.vcpus; i++)
+		if (&vm->vcpu[i] != self && vm->vcpu[i].started)
+			kvm_vcpu_go(&vm->vcpu[i]);
+	return err;
+}
+
+uint8_t *kvm_memory_at(struct vm *vm, uint64_t gpa)
+{
+	uint64_t file;
+
+	return kvm_slots_find(&vm->slots, gpa, &file) ? NULL : vm->memory + file;
+}
+
+/* The caller's own page tables decide; which privilege it has does not matter, a kernel calls. */
+static int guest_copy(struct vcpu *v, uint64_t address, uint8_t *data, size_t size, int write)
+{
+	while (size) {
+		struct kvm_translation where = {.linear_address = address};
+		size_t part = KVM_PAGE - address % KVM_PAGE;
+
+		if (part > size)
+			part = size;
+		if (ioctl(v->fd, KVM_TRANSLATE, &where) || !where.valid)
+			return -EFAULT;
+		pthread_mutex_lock(&v->vm->lock);
+		uint8_t *at = kvm_memory_at(v->vm, where.physical_address);
+
+		if (at && write)
+			memcpy(at, data, part);
+		else if (at)
+			memcpy(data, at, part);
+		pthread_mutex_unlock(&v->vm->lock);
+		if (!at)
+			return -EFAULT;
+		address += part;
+		data += part;
+		size -= part;
+	}
+	return 0;
+}
+
+int kvm_guest_read(struct vcpu *v, uint64_t address, void *to, size_t size)
+{
+	return guest_copy(v, address, to, size, 0);
+}
+
+int kvm_guest_write(struct vcpu *v, uint64_t address, const void *from, size_t size)
+{
+	return guest_copy(v, address, (uint8_t *)(uintptr_t)from, size, 1);
+}
