@@ -98,9 +98,10 @@ $(BUILD)/fio-pvring.so: $(wildcard tools/fio/*) $(BUILD)/libpvring.a $(BUILD)/li
 
 # ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
 UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libclient.a)
-$(BUILD)/tests/unit: $(call obj,tests/unit) $(UNIT_LIBS)
+UNIT_OBJ := $(call obj,tests/unit) $(addprefix $(BUILD)/obj/tools/,net_spec.o util.o)
+$(BUILD)/tests/unit: $(UNIT_OBJ) $(UNIT_LIBS)
 	@mkdir -p $(@D)
-	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(call obj,tests/unit) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(UNIT_OBJ) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@
 
 # What the parts under test log is expected; it is shown when a test fails.
 test-unit: $(BUILD)/tests/unit
