@@ -78,6 +78,7 @@ int device_say(char *why, size_t size, int error, const char *format, ...)
 /* ---- disks (disk.c) ---- */
 
 extern const struct device_class disk_class;
+extern const struct device_class vif_class; /* vif.c */
 
 /* Tell the backend that the image has another length now; wait until it has looked. As device_attach. */
 int disk_resize(struct device *device, char *why, size_t size);

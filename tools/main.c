@@ -11,7 +11,7 @@ static const struct verb {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } verbs[] = {
-	{"run", verb_run, "run a command as a guest with disks, on a system of its own"},
+	{"run", verb_run, "run a command as a guest with disks and networks, on a system of its own"},
 	{"hypervisor", verb_hypervisor, "run the hypervisor daemon"},
 	{"blkback", verb_blkback, "run the block backend"},
 	{"netback", verb_netback, "run the network backend"},
@@ -22,10 +22,13 @@ static const struct verb {
 	{"block-detach", verb_block_detach, "take a disk away"},
 	{"block-resize", verb_block_resize, "tell a guest that its disk has another size"},
 	{"block-list", verb_block_list, "list a domain's disks"},
+	{"network-attach", verb_network_attach, "give a domain a network interface"},
+	{"network-detach", verb_network_detach, "take a network interface away"},
+	{"network-list", verb_network_list, "list a domain's network interfaces"},
 	{"stats", verb_stats, "show counters and latencies of disks"},
 	{"top", verb_top, "show live what the disks do"},
 	{"blk", verb_blk, "a guest program: read, write, copy, verify or describe a disk"},
-	{"bench", verb_bench, "measure rings, event channels and disks"},
+	{"bench", verb_bench, "measure rings, event channels, disks and networks"},
 };
 
 static void usage(FILE *to)

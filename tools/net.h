@@ -125,10 +125,12 @@ extern const struct pvr_netfront_calls net_queue_calls;
 int ephemeral_netback(struct ephemeral *system);
 
 /*
- * Start a network backend beside `system`, a domain "guest-net" with these interfaces, and its pump. 0, or a sysexits
- * status with the reason said; ephemeral_stop ends it in any case.
+ * Start a network backend beside `system`, and attach these interfaces: to a domain "guest-net" with a pump, or (pumped 0) to
+ * the system's own, whose kernel has frontends. 0, or a sysexits status with the reason said; ephemeral_stop ends it in
+ * any case.
  */
-int ephemeral_net(struct ephemeral *system, struct net_spec *specs, unsigned count);
+int ephemeral_net(
+	struct ephemeral *system, struct net_spec *specs, unsigned count, int pumped);
 
 /* Join the network namespace of the system's pump: in the child that becomes the command. 0 or a sysexits status, said. */
 int ephemeral_net_join(const struct ephemeral *system);

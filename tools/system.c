@@ -23,6 +23,8 @@
 
 #include <pvring/blkback.h>
 
+#include "net.h"
+
 #define READY_TIMEOUT_MS 10000
 #define STOP_TIMEOUT_MS  5000
 
@@ -41,8 +43,7 @@ static int make_dir(struct ephemeral *system)
 	return 0;
 }
 
-/* Start one daemon; its main function gets the descriptor on which to say that it is ready. */
-static pid_t spawn(int (*daemon_main)(const char *dir, int ready_fd), const char *dir, int *ready)
+pid_t daemon_spawn(int (*daemon_main)(void *argument, int ready_fd), void *argument, int *ready)
 {
 	int pipe_fds[2];
 	pid_t parent = getpid(), child;
@@ -59,10 +60,13 @@ static pid_t spawn(int (*daemon_main)(const char *dir, int ready_fd), const char
 			_exit(EX_UNAVAILABLE);
 		signal(SIGINT, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
-		_exit(daemon_main(dir, pipe_fds[1]) ? EX_SOFTWARE : 0);
+		_exit(daemon_main(argument, pipe_fds[1]) ? EX_SOFTWARE : 0);
 	}
 	close(pipe_fds[1]);
-	*ready = pipe_fds[0];
+	if (ready)
+		*ready = pipe_fds[0];
+	else
+		close(pipe_fds[0]);
 	return child;
 }
 
@@ -87,7 +91,28 @@ static int wait_ready(const char *what, int ready)
 	return rc;
 }
 
-static int hypervisor_main(const char *dir, int ready_fd)
+int daemon_start(pid_t *pid, const char *what, int (*daemon_main)(void *argument, int ready_fd),
+	void *argument)
+{
+	int ready;
+
+	*pid = daemon_spawn(daemon_main, argument, &ready);
+	if (*pid < 0) {
+		*pid = 0;
+		return tool_error(EX_OSERR, "fork: %s", strerror(errno));
+	}
+	return wait_ready(what, ready);
+}
+
+int daemon_ended(pid_t *pid)
+{
+	if (waitpid(*pid, NULL, WNOHANG) != *pid)
+		return 0;
+	*pid = 0;
+	return 1;
+}
+
+static int hypervisor_main(void *dir, int ready_fd)
 {
 	struct pvr_hv_config config = {.dir = dir, .ready_fd = ready_fd, .parent_dies = 1};
 
@@ -95,7 +120,7 @@ static int hypervisor_main(const char *dir, int ready_fd)
 	return pvr_hypervisor_run(&config);
 }
 
-static int blkback_main(const char *dir, int ready_fd)
+static int blkback_main(void *dir, int ready_fd)
 {
 	struct pvr_blkback_config config = {
 		.dir = dir, .ready_fd = ready_fd, .parent_dies = 1, .quiet = 1};
@@ -134,25 +159,25 @@ static void set_environment(const struct ephemeral *system)
 	setenv("XENSTORED_PATH", text, 1);
 }
 
-static int make_domain(struct ephemeral *system, uint64_t memory, uint32_t vcpus)
+int ephemeral_domain(struct ephemeral *system, const char *name, uint64_t memory, uint32_t vcpus,
+	uint32_t *domid)
 {
-	struct pvr_hv_create create = {
-		.name = "guest", .memory_bytes = memory, .uid = getuid(), .vcpus = vcpus};
-	size_t length = sizeof(system->domid);
+	struct pvr_hv_create create = {.memory_bytes = memory, .uid = getuid(), .vcpus = vcpus};
+	size_t length = sizeof(*domid);
 	int control = pvr_hv_connect(system->dir);
 	long rc = control;
 
+	snprintf(create.name, sizeof(create.name), "%s", name);
 	if (control >= 0) {
 		if (!vcpus)
 			create.vcpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-		rc = pvr_hv_call(control, PVR_HV_DOMAIN_CREATE, &create, sizeof(create),
-			&system->domid, &length, NULL, NULL);
+		rc = pvr_hv_call(control, PVR_HV_DOMAIN_CREATE, &create, sizeof(create), domid,
+			&length, NULL, NULL);
 		close(control);
 	}
 	if (rc < 0)
 		return tool_error(
 			tool_status(rc), "cannot create the domain: %s", strerror((int)-rc));
-	set_environment(system);
 	return 0;
 }
 
@@ -175,34 +200,50 @@ static int attach_disks(struct ephemeral *system, struct disk_spec *disks, unsig
 
 static int start_blkback(struct ephemeral *system)
 {
-	int ready;
-
-	system->blkback = spawn(blkback_main, system->dir, &ready);
-	return system->blkback < 0 ? tool_error(EX_OSERR, "fork: %s", strerror(errno))
-				   : wait_ready("block backend", ready);
+	return daemon_start(&system->blkback, "block backend", blkback_main, system->dir);
 }
 
 int ephemeral_start(
 	struct ephemeral *system, struct disk_spec *disks, unsigned count, uint64_t memory, uint32_t vcpus)
 {
-	int ready, rc;
+	int rc;
 
 	*system = (struct ephemeral){0};
 	rc = make_dir(system);
 	if (rc)
 		return rc;
-	system->hypervisor = spawn(hypervisor_main, system->dir, &ready);
-	rc = system->hypervisor < 0 ? tool_error(EX_OSERR, "fork: %s", strerror(errno))
-				    : wait_ready("hypervisor", ready);
+	rc = daemon_start(&system->hypervisor, "hypervisor", hypervisor_main, system->dir);
 	if (!rc && count)
 		rc = start_blkback(system);
 	if (!rc)
-		rc = make_domain(system, memory, vcpus);
-	if (!rc)
+		rc = ephemeral_domain(system, "guest", memory, vcpus, &system->domid);
+	if (!rc) {
+		set_environment(system);
 		rc = attach_disks(system, disks, count);
+	}
 	if (rc)
 		ephemeral_stop(system);
 	return rc;
+}
+
+/* One of the daemons has ended by itself, with `status` as waitpid has it. */
+static void look_after(struct ephemeral *system, pid_t pid, int status)
+{
+	if (pid == system->blkback) {
+		system->blkback = 0;
+		if (restart_wanted(&system->restart, "block backend", status))
+			start_blkback(system);
+	} else if (pid == system->netback) {
+		system->netback = 0;
+		if (restart_wanted(&system->net_restart, "network backend", status))
+			ephemeral_netback(system);
+	} else if (pid == system->hypervisor) {
+		system->hypervisor = 0;
+		tool_error(0, "the hypervisor has ended; the command's devices are gone");
+	} else if (pid == system->pump || pid == system->passt) {
+		*(pid == system->pump ? &system->pump : &system->passt) = 0;
+		tool_error(0, "the command's network has ended");
+	}
 }
 
 int ephemeral_wait(struct ephemeral *system, pid_t child)
@@ -215,21 +256,14 @@ int ephemeral_wait(struct ephemeral *system, pid_t child)
 			return status;
 		if (pid < 0 && errno != EINTR)
 			return -1;
-		if (pid > 0 && pid == system->blkback) {
-			system->blkback = 0;
-			if (restart_wanted(&system->restart, "block backend", status))
-				start_blkback(system);
-		}
-		if (pid > 0 && pid == system->hypervisor) {
-			system->hypervisor = 0;
-			tool_error(0, "the hypervisor has ended; the command's disks are gone");
-		}
+		if (pid > 0)
+			look_after(system, pid, status);
 	}
 }
 
 static void remove_dir(const char *dir)
 {
-	static const char *const left[] = {PVR_HV_SOCKET, PVR_XS_SOCKET};
+	static const char *const left[] = {PVR_HV_SOCKET, PVR_XS_SOCKET, PASST_SOCKET, PASST_LOG};
 	char path[192];
 
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
@@ -243,7 +277,10 @@ static void remove_dir(const char *dir)
 
 void ephemeral_stop(struct ephemeral *system)
 {
+	stop(&system->pump);
 	stop(&system->blkback);
+	stop(&system->netback);
+	stop(&system->passt);
 	stop(&system->hypervisor);
 	if (*system->dir)
 		remove_dir(system->dir);

@@ -101,13 +101,33 @@ int supervise(const char *what, int (*body)(void *argument), void *argument);
 
 /* ---- an ephemeral system (system.c) ---- */
 
+#define PASST_SOCKET "passt.sock" /* in its directory */
+#define PASST_LOG    "passt.log"
+
 struct ephemeral {
 	char dir[128];
 	pid_t hypervisor, blkback;
 	volatile pid_t guest; /* the process of a kvm machine, while there is one */
-	uint32_t domid;
-	struct restart restart;
+	pid_t netback, pump, passt; /* net_system.c */
+	uint32_t domid, net_domid;
+	struct restart restart, net_restart;
+	const char *net_cpus; /* that netback's workers run on; NULL: any */
 };
+
+/*
+ * A daemon of an ephemeral system: a child in a session of its own that ends with its parent. Its main function gets a
+ * descriptor on which to write one byte when it is ready, whose other end goes to *ready (NULL: nobody reads it). Its pid or -1.
+ */
+pid_t daemon_spawn(int (*daemon_main)(void *argument, int ready_fd), void *argument, int *ready);
+/* The same, and wait until it is ready: 0, or a sysexits status, said. */
+int daemon_start(pid_t *pid, const char *what, int (*daemon_main)(void *argument, int ready_fd),
+	void *argument);
+/* Whether it has ended by itself; *pid is 0 then. */
+int daemon_ended(pid_t *pid);
+
+/* Create a domain of so many vCPUs (0: the machine's): 0 with its number in *domid, or a sysexits status, said. */
+int ephemeral_domain(struct ephemeral *system, const char *name, uint64_t memory, uint32_t vcpus,
+	uint32_t *domid);
 
 /*
  * Start a hypervisor and, when there are disks, a backend, in a new private directory; create a
@@ -151,6 +171,9 @@ int verb_block_attach(int argc, char **argv);
 int verb_block_detach(int argc, char **argv);
 int verb_block_resize(int argc, char **argv);
 int verb_block_list(int argc, char **argv);
+int verb_network_attach(int argc, char **argv);
+int verb_network_detach(int argc, char **argv);
+int verb_network_list(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_top(int argc, char **argv);
 int verb_blk(int argc, char **argv);
@@ -159,5 +182,7 @@ int verb_bench(int argc, char **argv);
 int bench_ring(int argc, char **argv);
 int bench_evtchn(int argc, char **argv);
 int bench_blk(int argc, char **argv);
+int bench_net(int argc, char **argv);
+int bench_taps(int argc, char **argv);
 
 #endif

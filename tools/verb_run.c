@@ -14,6 +14,7 @@
 
 #include <pvring/kvm.h>
 
+#include "net.h"
 #include "run_kvm.h"
 
 #define DISKS_MAX 26u
@@ -21,6 +22,8 @@
 struct run {
 	struct disk_spec disks[DISKS_MAX];
 	unsigned count;
+	struct net_spec nets[NETS_MAX];
+	unsigned nets_count;
 	uint64_t memory;
 	struct run_kvm kvm;
 	char **command;
@@ -28,6 +31,7 @@ struct run {
 
 static const struct argp_option keys[] = {
 	{"disk", 'd', "SPEC", 0, "a disk for the guest; may be given again", 0},
+	{"net", 'n', "SPEC", 0, "a network interface for COMMAND, eth0; again: eth1, ...", 0},
 	{"memory", 'm', "SIZE", 0, "the guest's memory (default 64M, for a kernel 256M)", 0},
 	{0},
 };
@@ -43,6 +47,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_failure(state, EX_USAGE, 0, "more than %u disks", DISKS_MAX);
 		else if (disk_spec_parse(arg, &run->disks[run->count++], why, sizeof(why)))
 			argp_failure(state, EX_USAGE, 0, "--disk %s: %s", arg, why);
+		return 0;
+	case 'n':
+		if (run->nets_count == NETS_MAX)
+			argp_failure(state, EX_USAGE, 0, "more than %u networks", NETS_MAX);
+		else if (net_spec_parse(arg, &run->nets[run->nets_count++], why, sizeof(why)))
+			argp_failure(state, EX_USAGE, 0, "--net %s: %s", arg, why);
 		return 0;
 	case 'm':
 		if (tool_size(arg, &run->memory) || run->memory < 1 << 20 ||
@@ -106,6 +116,9 @@ static int run_command(struct ephemeral *system, char **command)
 		if (!command)
 			_exit(0);
 		sigprocmask(SIG_SETMASK, &before, NULL);
+		status = ephemeral_net_join(system);
+		if (status)
+			_exit(status);
 		execvp(command[0], command);
 		tool_error(0, "%s: %s", command[0], strerror(errno));
 		_exit(errno == ENOENT ? 127 : 126);
@@ -134,7 +147,7 @@ static int serve(struct ephemeral *system)
 
 int verb_run(int argc, char **argv)
 {
-	static char doc[2048];
+	static char doc[4096];
 	static const struct argp_child children[] = {{&run_kvm_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
 		keys, parse, "[-- COMMAND [ARGUMENT...]]", doc, children, NULL, NULL};
@@ -149,12 +162,16 @@ int verb_run(int argc, char **argv)
 		"finds the domain "
 		"through PVRING_DIR and PVRING_DOMID, and the xenstore tools through "
 		"XENSTORED_PATH. Without "
-		"COMMAND the system stays until Ctrl-C.\v%s\nExamples:\n"
+		"COMMAND the system stays until Ctrl-C.\n\nWith --net COMMAND runs in a network "
+		"namespace of its own, with eth0 of a domain of its own (guest-net) whose frontend, "
+		"ring and backend lead out. Without root that is a user namespace too, where COMMAND is root.\v%s\n%s\nExamples:\n"
 		"  pvring run --disk mem=64M -- pvring blk verify\n"
 		"  pvring run --disk disk.img,readonly=on -- nbdkit -U - pvring --run 'nbdcopy "
 		"\"$uri\" out.img'\n"
-		"  pvring run --disk null=1G -- xenstore-ls -f",
-		disk_spec_help);
+		"  pvring run --disk null=1G -- xenstore-ls -f\n"
+		"  pvring run --net tap,bridge=br0,ip=10.0.0.2/24 -- ping 10.0.0.1\n"
+		"  pvring run --net user -- curl http://deb.debian.org/debian/README",
+		disk_spec_help, net_spec_help);
 	argp_parse(&argp, argc, argv, 0, NULL, &run);
 	rc = run_kvm_check(&run.kvm, run.command != NULL);
 	if (rc)
@@ -170,9 +187,11 @@ int verb_run(int argc, char **argv)
 	if (rc)
 		return rc;
 	running = &system;
-	if (!caught && run.kvm.on)
+	if (run.nets_count)
+		rc = ephemeral_net(&system, run.nets, run.nets_count, !run.kvm.on);
+	if (!caught && !rc && run.kvm.on)
 		rc = run_kvm(&system, &run.kvm, &caught);
-	else if (!caught)
+	else if (!caught && !rc)
 		rc = run.command ? run_command(&system, run.command) : serve(&system);
 	ephemeral_stop(&system);
 	if (caught && !run.command && !run.kvm.on)
