@@ -14,6 +14,8 @@ static const struct {
 	{"ring", bench_ring, "round trips through a shared ring, beside the public ring macros"},
 	{"evtchn", bench_evtchn, "events there and back, asleep and awake, beside bare eventfds"},
 	{"blk", bench_blk, "block I/O by size and depth, beside the same file without pvring"},
+	{"net", bench_net, "packets by size each way, beside a bare ring in shared memory"},
+	{"taps", bench_taps, "two TAPs joined by a plain loop, for bench/compare-net.sh"},
 };
 
 int verb_bench(int argc, char **argv)
