@@ -27,7 +27,7 @@ check "each metric has its type" prints '^# TYPE pvring_vbd_reads counter$' pvri
 check "and the text its end" prints '^# EOF$' pvring stats --openmetrics
 metrics() { # every line is a comment or a sample, and the histogram counts every request
 	pvring stats --openmetrics >"$work/m" && ! grep -Evq \
-		'^(# (TYPE|HELP|UNIT) pvring_vbd_[a-z_]+ .*|# EOF|pvring_vbd_[a-z_]+\{domain="[0-9]+",vdev="xvd[a-z]"(,le="[-+.0-9eInf]+")?\} [-+.0-9e]+)$' "$work/m" &&
+		'^(# (TYPE|HELP|UNIT) pvring_(vbd|vif)_[a-z_]+ .*|# EOF|pvring_vbd_[a-z_]+\{domain="[0-9]+",vdev="xvd[a-z]"(,le="[-+.0-9eInf]+")?\} [-+.0-9e]+)$' "$work/m" &&
 		awk '/^pvring_vbd_(reads|writes|flushes|others)_total.*xvda/ {n += $2} /latency_seconds_count.*xvda/ {c = $2}
 			END {exit !(n && n == c)}' "$work/m"
 }
