@@ -275,6 +275,7 @@ static enum outcome prepare(struct pvr_back_device *device)
 		return WAIT;
 	if (device->home->kind->prepare(device, &nodes, error))
 		return refuse(device, error);
+	device->reconfiguring = 0;
 	pvr_back_nodes_add(&nodes, "hotplug-status", "connected");
 	/* Asked before it can answer us: what is Connected now is so to somebody else. */
 	device->fresh = read_state(device->home->host, device->frontend) != XenbusStateConnected;
@@ -310,7 +311,8 @@ static enum outcome announce(struct pvr_back_device *device)
 
 	if (device->home->kind->announce)
 		device->home->kind->announce(device, &nodes);
-	return publish(device, &nodes, XenbusStateConnected);
+	return publish(device, &nodes,
+		device->reconfiguring ? XenbusStateReconfigured : XenbusStateConnected);
 }
 
 /* ---- a step ---- */
@@ -376,8 +378,33 @@ static int offers(const struct pvr_back_device *device, enum xenbus_state front)
 	return device->home->kind->front_jumps && (device->fresh || device->front_events > 1);
 }
 
+/*
+ * The frontend has changed its mind (Linux's netfront, when it wants headroom for XDP): it waits
+ * for Reconfigured and says Connected then, and so do we. Rings that were given back in order are as
+ * good as new.
+ */
+static enum outcome reconfigure(struct pvr_back_device *device)
+{
+	device->reconfiguring = 1; /* also if it changes its mind again while they are drained */
+	if (!rings_released(device))
+		return WAIT;
+	device->self = XenbusStateInitWait;
+	return connect_rings(device);
+}
+
+static enum outcome reconfigured(struct pvr_back_device *device)
+{
+	device->reconfiguring = 0;
+	return publish(device, NULL, XenbusStateConnected);
+}
+
 static enum outcome act(struct pvr_back_device *device, const struct view *view)
 {
+	if (device->home->kind->front_jumps && device->self == XenbusStateConnected &&
+		(view->front == XenbusStateReconfiguring || device->reconfiguring))
+		return reconfigure(device);
+	if (device->self == XenbusStateReconfigured && view->front == XenbusStateConnected)
+		return reconfigured(device);
 	switch (pvr_xenbus_back_next(device->self, view->front, view->online)) {
 	case PVR_XENBUS_PREPARE:
 		return prepare(device);

@@ -36,7 +36,8 @@ struct pvr_back_kind {
 	const struct pvr_back_turn_ops *turn;
 	/*
 	 * A frontend that is Connected offers rings too, when it was not Connected to an earlier
-	 * backend. Otherwise Initialised alone does.
+	 * backend. Otherwise Initialised alone does. And it may be Reconfiguring: its offer is then
+	 * read again, with the same rings.
 	 */
 	int front_jumps;
 
@@ -83,6 +84,7 @@ struct pvr_back_device {
 	int useless;            /* cannot be served until the toolstack makes it anew */
 	int ended;              /* stopping, and closed */
 	int fresh;              /* the frontend was seen without rings of an earlier backend */
+	int reconfiguring;      /* the offer is read again for a frontend that says so */
 	unsigned front_events;  /* of its state; the first comes with the watch */
 	unsigned errors;        /* lines logged */
 	struct {

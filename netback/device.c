@@ -121,6 +121,7 @@ static const char *offer(struct pvr_back_device *base)
 	struct pvr_netback_facts facts;
 	const char *error;
 
+	disconnect(device); /* it may be another offer of the same rings */
 	choose(device, &features);
 	error = pvr_netback_offer_read(base->home->host, base->frontend, &features, &facts, offers);
 	if (error)

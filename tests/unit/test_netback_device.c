@@ -314,6 +314,41 @@ static void nothing_offered(void)
 	stop();
 }
 
+/* As Linux's netfront asks for headroom when it gets an XDP program: on the rings it has. */
+static void headroom_while_running(void)
+{
+	struct netif_rx_response response;
+	struct netif_extra_info extra;
+	struct guest_queue *queue = &guest[0];
+
+	start();
+	attach("loop");
+	connect_front(1, 0);
+	exchange(queue, 0);
+	mock_store_write(FRONT "/xdp-headroom", "256");
+	mock_store_write(FRONT "/state", "7");
+	CU_ASSERT_FATAL(becomes(XenbusStateReconfigured));
+	mock_store_write(FRONT "/state", "4");
+	CU_ASSERT_FATAL(becomes(XenbusStateConnected));
+	post_buffers(queue, 0);
+	CU_ASSERT_EQUAL(send_to(queue, 2), NETIF_RSP_OKAY);
+	CU_ASSERT_FATAL(wait_answer(&queue->rx, queue->port, 5000));
+	rx_response_take(&queue->rx, &response);
+	CU_ASSERT_EQUAL(response.offset, 256);
+	CU_ASSERT(response.flags & NETRXF_extra_info);
+	CU_ASSERT_EQUAL_FATAL(pvr_ring_pending(&queue->rx), 1);
+	rx_response_take(&queue->rx, (struct netif_rx_response *)&extra);
+	CU_ASSERT_EQUAL(extra.type, XEN_NETIF_EXTRA_TYPE_XDP);
+	CU_ASSERT_EQUAL(extra.u.xdp.headroom, 256);
+	mock_store_write(FRONT "/xdp-headroom", "0");
+	mock_store_write(FRONT "/state", "7");
+	CU_ASSERT_FATAL(becomes(XenbusStateReconfigured));
+	mock_store_write(FRONT "/state", "4");
+	CU_ASSERT_FATAL(becomes(XenbusStateConnected));
+	exchange(queue, 0);
+	stop();
+}
+
 /* The frontend may change its mind about multicast at any time. */
 static void multicast_is_filtered_on_request(void)
 {
@@ -513,7 +548,7 @@ static void xsa_350_connect_loop(void)
 		rng = rng * 1103515245 + 12345;
 		if (i % 3 == 0)
 			write_offer(1 + i % 2, 0);
-		mock_store_write(FRONT "/state", "%u", 1 + (rng >> 16) % 6);
+		mock_store_write(FRONT "/state", "%u", 1 + (rng >> 16) % 8);
 		mock_port_send(guest[0].port);
 	}
 	mock_store_write(FRONT "/state", "6");
@@ -529,6 +564,6 @@ static void xsa_350_connect_loop(void)
 PVR_SUITE(netback_device, CASE(connect_use_close), CASE(two_queues_with_split_channels),
 	CASE(by_way_of_initialised), CASE(frontend_comes_back), CASE(offline_stays_closed),
 	CASE(old_rings_of_a_dead_backend_are_not_used), CASE(nothing_offered),
-	CASE(multicast_is_filtered_on_request), CASE(texts),
+	CASE(headroom_while_running), CASE(multicast_is_filtered_on_request), CASE(texts),
 	CASE(bad_nodes_are_told_to_the_operator), CASE(hostile_offers), CASE(half_an_offer),
 	CASE(overflow_ends_the_connection), CASE(xsa_350_connect_loop))
