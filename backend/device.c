@@ -349,9 +349,13 @@ static int adopt_state(struct pvr_back_device *device, const struct view *view)
 	return 1;
 }
 
-static enum outcome finish_closing(struct pvr_back_device *device)
+/*
+ * Closed follows when the frontend is, as Linux's backends have it: one that is Closing waits for our Closing, which
+ * Closed on its heels would hide from it. Linux's shutdown then waits in vain, five seconds a device.
+ */
+static enum outcome finish_closing(struct pvr_back_device *device, const struct view *view)
 {
-	if (!rings_released(device))
+	if (!rings_released(device) || view->front == XenbusStateClosing)
 		return WAIT;
 	device->home->kind->closed(device, 0);
 	device->closing = 0;
@@ -449,7 +453,7 @@ static enum outcome step(struct pvr_back_device *device, int *error)
 	if (!adopt_state(device, &view))
 		return WAIT;
 	if (device->closing)
-		return finish_closing(device);
+		return finish_closing(device, &view);
 	if (device->useless)
 		return WAIT;
 	if (has_rings(device) && device->self == XenbusStateInitWait)

@@ -35,6 +35,8 @@ static void connect_use_close(void)
 	for (unsigned i = 0; i < 100; i++)
 		write_and_read();
 	mock_store_write(FRONT "/state", "5");
+	CU_ASSERT(becomes(XenbusStateClosing));
+	mock_store_write(FRONT "/state", "6");
 	CU_ASSERT(becomes(XenbusStateClosed));
 	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
 	stop();
@@ -121,6 +123,8 @@ static void limited_device(void)
 	pvr_ring_publish(&front.ring);
 	mock_port_send(front.port);
 	mock_store_write(FRONT "/state", "5");
+	CU_ASSERT(becomes(XenbusStateClosing));
+	mock_store_write(FRONT "/state", "6");
 	CU_ASSERT(becomes(XenbusStateClosed));
 	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
 	stop();

@@ -35,6 +35,8 @@ static void come_and_go(const char *directory, const char *image, const char *fi
 		/* A write and a read each: the counter says so, or that there was none. */
 		CU_ASSERT_EQUAL(fixed_so_far(directory), *fixed == '1' ? (i + 1) * 8 : 0);
 		mock_store_write(FRONT "/state", "5");
+		CU_ASSERT_FATAL(becomes(XenbusStateClosing));
+		mock_store_write(FRONT "/state", "6");
 		CU_ASSERT_FATAL(becomes(XenbusStateClosed));
 		CU_ASSERT_EQUAL(mock_host_mapped(), 0);
 		front_init_ring(&front, 0);

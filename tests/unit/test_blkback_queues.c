@@ -82,6 +82,8 @@ static void three_queues_one_disk(void)
 		CU_ASSERT_EQUAL(*(uint8_t *)mock_page(FRONT_DATA + i), other + 1);
 	}
 	mock_store_write(FRONT "/state", "5");
+	CU_ASSERT(becomes(XenbusStateClosing));
+	mock_store_write(FRONT "/state", "6");
 	CU_ASSERT(becomes(XenbusStateClosed));
 	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
 	stop();

@@ -195,6 +195,8 @@ static void connect_use_close(void)
 	for (unsigned i = 0; i < 40; i++)
 		exchange(&guest[0], 0);
 	mock_store_write(FRONT "/state", "5");
+	CU_ASSERT(becomes(XenbusStateClosing));
+	mock_store_write(FRONT "/state", "6");
 	CU_ASSERT(becomes(XenbusStateClosed));
 	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
 	stop();
