@@ -14,6 +14,7 @@ if [ "${1-}" != inside ]; then
 	echo "== An image of 64 MiB, a hypervisor, a block backend, and a guest with the disk xvda"
 	echo "   \$ pvring run --disk disk.img -- ..."
 	pvring run --disk "$image" -- "$0" inside "$image"
+	"$here/tools/demo-net.sh"
 	exit
 fi
 
