@@ -51,6 +51,26 @@ static int await_ready(struct pvr_front *front, uint64_t deadline_ns)
 	}
 }
 
+/* Until the backend's state is written, or our offer has to be made again. */
+static int await_news(
+	struct pvr_front *front, uint32_t seen, enum xenbus_state back, uint64_t deadline_ns)
+{
+	uint64_t until =
+		front->ops->offered == XenbusStateConnected && front->offer_again < deadline_ns
+			? front->offer_again
+			: deadline_ns;
+	int r = pvr_store_wait(&front->bus.watch, seen, until);
+
+	if (r != -ETIMEDOUT || until == deadline_ns)
+		return r;
+	if (!pvr_front_offer_is_stale(front, back)) {
+		front->offer_again = deadline_ns;
+		return 0;
+	}
+	r = go(front, XenbusStateInitialising);
+	return r ? r : pvr_front_offer(front, 1);
+}
+
 /* An offer stands, whatever the state is called that says so. */
 static int await_connected(struct pvr_front *front, uint64_t deadline_ns)
 {
@@ -69,7 +89,7 @@ static int await_connected(struct pvr_front *front, uint64_t deadline_ns)
 		default:
 			break;
 		}
-		r = pvr_store_wait(&front->bus.watch, seen, deadline_ns);
+		r = await_news(front, seen, back, deadline_ns);
 		if (r)
 			return r;
 	}

@@ -72,7 +72,8 @@ struct pvr_front {
 	/* Under `control`, once the device is open. */
 	struct pvr_xenbus_dev bus;
 	int has_offered;
-	uint64_t deadline; /* of LEAVING and LOST */
+	uint64_t offer_again; /* when an offer that nobody took is made anew */
+	uint64_t deadline;    /* of LEAVING and LOST */
 	uint64_t next_look;
 	uint64_t reconnects;
 };
@@ -93,6 +94,12 @@ uint64_t pvr_front_disconnect(struct pvr_front *front, uint64_t deadline_ns);
 
 /* Drop the last offer, make the next, write its nodes, go to ops->offered. */
 int pvr_front_offer(struct pvr_front *front, int again);
+
+/*
+ * Where Connected is the offer, a backend that was replaced after it takes it for one to its predecessor,
+ * and waits for another, which nobody can tell from one that is slow. Whether it is time to make one.
+ */
+int pvr_front_offer_is_stale(const struct pvr_front *front, enum xenbus_state back);
 void pvr_front_offer_drop(struct pvr_front *front);
 
 /*

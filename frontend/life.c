@@ -142,6 +142,8 @@ static void reconnect(struct pvr_front *front, enum xenbus_state back)
 		not_offered(front, back);
 		break;
 	default:
+		if (pvr_front_offer_is_stale(front, back))
+			offer_again(front);
 		break;
 	}
 }

@@ -8,6 +8,9 @@
 /* Transactions lose against other writers now and then, but not for ever. */
 #define TX_TRIES 16
 
+/* Longer than any backend takes to map its rings; one that still waits has mapped nothing. */
+#define STALE_NS 1000000000ull
+
 static int remove_node(struct pvr_front *front, pvr_store_tx tx, const char *name)
 {
 	char path[96];
@@ -83,5 +86,12 @@ int pvr_front_offer(struct pvr_front *front, int again)
 		pvr_front_offer_drop(front);
 	else
 		front->has_offered = 1;
+	front->offer_again = pvr_port_now_ns() + STALE_NS;
 	return r;
+}
+
+int pvr_front_offer_is_stale(const struct pvr_front *front, enum xenbus_state back)
+{
+	return front->ops->offered == XenbusStateConnected && back == XenbusStateInitWait &&
+	       pvr_port_now_ns() >= front->offer_again;
 }

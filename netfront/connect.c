@@ -33,8 +33,13 @@ static int begin_static(struct pvr_netfront *net)
 		r = netfront_static_begin(net->queue[i]);
 	if (!r)
 		r = netfront_ctrl_static(net);
+	if (r && end_static(net)) {
+		pvr_front_fail(&net->front, "backend keeps pages it was not to keep",
+			", queues: ", net->queues);
+		return -EPROTO;
+	}
 	if (r)
-		return end_static(net);
+		return 0;
 	net->info.static_pages = NETFRONT_STATIC_PAGES;
 	return 0;
 }

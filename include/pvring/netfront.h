@@ -24,7 +24,8 @@
  * meanwhile is refused (0 taken).
  *
  * A page that the backend still has mapped when its packet must end is leaked, never reused; the packet ends
- * with -EBUSY, and its pages must be neither used again nor given back.
+ * with -EBUSY, and its pages must be neither used again nor given back. A page for receiving that the backend
+ * keeps cannot be posted again: it puts the interface into the error state.
  *
  * Freestanding. Thread context.
  */
@@ -131,7 +132,10 @@ struct pvr_netfront_stats {
 int pvr_netfront_open(const char *path, const struct pvr_netfront_options *options,
 	const struct pvr_netfront_calls *calls, uint64_t deadline_ns, struct pvr_netfront **net);
 
-/* Ends what is in flight, goes through Closing and Closed (bounded by five seconds), frees everything. */
+/*
+ * Sends what was queued (a second at the most), ends what is in flight, goes through Closing and Closed (bounded by
+ * five seconds), frees everything, the queues' pages too.
+ */
 void pvr_netfront_close(struct pvr_netfront *net);
 
 const struct pvr_netfront_info *pvr_netfront_info(const struct pvr_netfront *net);
@@ -185,7 +189,8 @@ void pvr_netfront_ports(const struct pvr_netfront_queue *queue, evtchn_port_t po
 /*
  * Ask the backend to hash what it sends to us and to choose the queue by it: queue map[hash % map_count]. types:
  * XEN_NETIF_CTRL_HASH_TYPE_* bits; 0: no hash. Sleeps. -EOPNOTSUPP without a control ring, -EINVAL, -EIO (the
- * backend refuses), -ETIMEDOUT (a second). Said again to a new backend. By one thread at a time, any.
+ * backend refuses), -ETIMEDOUT (a second), -ENODEV. Said again to a new backend; while there is none it is noted for
+ * the next, and 0. By any thread.
  */
 int pvr_netfront_hash(struct pvr_netfront *net, uint32_t types, const uint8_t key[PVR_NET_HASH_KEY],
 	const uint32_t *map, unsigned map_count);

@@ -410,26 +410,35 @@ static uint32_t control(const struct xen_netif_ctrl_request *request, uint32_t *
 	}
 }
 
-static void on_control(void *arg)
+static void serve_control(void)
 {
 	struct xen_netif_ctrl_request request;
 	struct xen_netif_ctrl_response response = {0};
 
+	net_ctrl_request_take(&net_peer.ctrl, &request);
+	net_peer.ctrl_requests++;
+	response.id = request.id ^ net_peer.ctrl_lie;
+	response.type = request.type;
+	response.status = request.type == net_peer.refuse ? XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED
+							  : control(&request, &response.data);
+	net_ctrl_response_put(&net_peer.ctrl, &response);
+}
+
+static void on_control(void *arg)
+{
+	evtchn_port_t port = 0;
+
 	(void)arg;
-	while (!net_peer.ctrl_deaf && pvr_ring_pending(&net_peer.ctrl) > 0) {
-		net_ctrl_request_take(&net_peer.ctrl, &request);
-		net_peer.ctrl_requests++;
-		response.id = request.id ^ net_peer.ctrl_lie;
-		response.type = request.type;
-		response.data = 0;
-		response.status = request.type == net_peer.refuse
-					  ? XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED
-					  : control(&request, &response.data);
-		net_ctrl_response_put(&net_peer.ctrl, &response);
+	pthread_mutex_lock(&mutex);
+	while (net_peer.ctrl_port && !net_peer.ctrl_deaf && pvr_ring_pending(&net_peer.ctrl) > 0) {
+		serve_control();
 		pvr_ring_publish(&net_peer.ctrl);
 		pvr_ring_final_check(&net_peer.ctrl);
-		mock_raise(net_peer.ctrl_port);
+		port = net_peer.ctrl_port;
 	}
+	pthread_mutex_unlock(&mutex);
+	if (port)
+		mock_raise(port);
 }
 
 /* ---- states ---- */

@@ -2,6 +2,7 @@
 /* The network frontend when its backend dies, closes for a while, or is another one afterwards. */
 #include "net_rig.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 static uint8_t *page;
@@ -26,8 +27,10 @@ static void open_with(uint32_t without)
 static void poll_until_back(unsigned connects)
 {
 	while (net_peer.connects != connects || !pvr_netfront_info(net)->carrier ||
-		queue->version != pvr_front_version(&net->front))
+		queue->version != pvr_front_version(&net->front)) {
 		CU_ASSERT_FATAL(pvr_netfront_poll(queue, 64) >= 0);
+		pvr_netfront_wait(queue, pvr_port_now_ns() + 1000000);
+	}
 }
 
 static void works(void)
@@ -135,6 +138,27 @@ static void killed_in_the_handshake(void)
 		CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateInitialising);
 	net_peer_state(XenbusStateInitWait);
+	poll_until_back(2);
+	works();
+	close_net();
+}
+
+/* The same, but its successor takes our Connected for what was said to it: we say it again. */
+static void offer_to_a_predecessor(void)
+{
+	net_peer_start();
+	open_with(0);
+	net_peer_kill();
+	net_peer.deaf = 1;
+	net_peer_state(XenbusStateInitWait);
+	for (unsigned i = 0; i < 10; i++)
+		CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
+	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateConnected);
+	net_peer.deaf = 0;
+	net_peer_state(XenbusStateInitWait);
+	for (unsigned i = 0; i < 10; i++)
+		CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
+	CU_ASSERT_EQUAL(net_peer.connects, 1);
 	poll_until_back(2);
 	works();
 	close_net();
@@ -305,8 +329,79 @@ static void several_queues(void)
 	close_net();
 }
 
+/* ---- owners in threads of their own ---- */
+
+static _Atomic unsigned ended[3], stop;
+
+static void count_received(
+	void *user, struct pvr_netfront_queue *from, const struct pvr_net_packet *packet)
+{
+	(void)user;
+	(void)from;
+	(void)packet;
+}
+
+static void count_sent(void *user, struct pvr_netfront_queue *from, void *token, int error)
+{
+	(void)user;
+	if (error != -EBUSY)
+		pvr_netfront_page_put(from, token);
+	ended[pvr_netfront_queue_index(from)]++;
+}
+
+/* Sends as fast as it goes, and sees to it that all that was taken ends. */
+static void *own(void *arg)
+{
+	struct pvr_netfront_queue *mine = arg;
+	unsigned taken = 0, index = pvr_netfront_queue_index(mine);
+
+	while (!stop || ended[index] != taken) {
+		uint8_t *from = stop ? NULL : pvr_netfront_page_get(mine);
+		struct pvr_net_packet packet = packet_of(from, 100);
+
+		if (from && pvr_netfront_send(mine, &packet) == 1)
+			taken++;
+		else if (from)
+			pvr_netfront_page_put(mine, from);
+		pvr_netfront_kick(mine);
+		if (pvr_netfront_poll(mine, 64) <= 0)
+			pvr_netfront_wait(mine, pvr_port_now_ns() + 1000000);
+	}
+	return NULL;
+}
+
+static void owners_reconnect_each_for_itself(void)
+{
+	const struct pvr_netfront_calls counts = {count_received, count_sent, NULL};
+	const struct pvr_netfront_options options = {.queues = 3};
+	pthread_t thread[3];
+
+	net_peer_start();
+	pages_before = mock_pages_used();
+	grants_before = pvr_grant_available();
+	CU_ASSERT_EQUAL_FATAL(pvr_netfront_open(NET_PATH, &options, &counts, soon(), &net), 0);
+	stop = ended[0] = ended[1] = ended[2] = 0;
+	for (unsigned i = 0; i < 3; i++)
+		pthread_create(&thread[i], NULL, own, pvr_netfront_queue(net, i));
+	for (unsigned turn = 2; turn < 12; turn++) {
+		usleep(3000);
+		net_peer_kill();
+		net_peer_state(XenbusStateInitWait);
+		while (net_peer.connects != turn)
+			usleep(100);
+	}
+	usleep(3000);
+	stop = 1;
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	CU_ASSERT(ended[0] && ended[1] && ended[2]);
+	close_net();
+	CU_ASSERT_EQUAL(mock_log_lines(), 0);
+}
+
 PVR_SUITE(netfront_reconnect, CASE(packets_in_flight_end), CASE(lost_meanwhile),
 	CASE(leftover_connected_is_waited_out), CASE(killed_in_the_handshake),
-	CASE(successor_without_features), CASE(hash_is_said_again), CASE(tx_page_that_stays_mapped),
-	CASE(rx_page_that_stays_mapped), CASE(closed_for_good), CASE(nobody_comes_back),
-	CASE(fewer_queues), CASE(several_queues))
+	CASE(offer_to_a_predecessor), CASE(successor_without_features), CASE(hash_is_said_again),
+	CASE(tx_page_that_stays_mapped), CASE(rx_page_that_stays_mapped), CASE(closed_for_good),
+	CASE(nobody_comes_back), CASE(fewer_queues), CASE(several_queues),
+	CASE(owners_reconnect_each_for_itself))
