@@ -169,7 +169,9 @@ uint16_t pvr_netback_checksum(const struct iovec *iov, int count, size_t start)
 		}
 		part = fold(add(0, bytes + start, length - start));
 		/* What starts at an odd place has its bytes the other way round. */
-		sum += odd ? (uint16_t)(part << 8 | part >> 8) : part;
+		if (odd)
+			part = __builtin_bswap16(part);
+		sum += part;
 		odd ^= (int)((length - start) & 1);
 		start = 0;
 	}

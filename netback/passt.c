@@ -16,11 +16,14 @@
 
 #include "inbox.h"
 #include "outside.h"
+#include "tx.h"
 
 #define LENGTH   4u
 #define FRAME    18u /* Ethernet header and a VLAN tag */
 #define IN_BYTES (4u * (PVR_NETBACK_PARCEL_MAX + LENGTH))
 #define IOV_MAX_ 64
+/* There is room when nothing waits; then all packets of a batch find room here (tx.h). */
+#define OUT_BYTES (PVR_NETBACK_TX_SLOTS * (4096u + LENGTH))
 
 struct passt {
 	struct pvr_netback_outside outside;
@@ -29,7 +32,7 @@ struct passt {
 	int fd;           /* -1: it is gone */
 	size_t out, sent; /* bytes in `rest`, and how many of them are gone */
 	size_t in, taken; /* bytes in `bytes`, and how many of them were read */
-	uint8_t rest[PVR_NETBACK_PARCEL_MAX + LENGTH];
+	uint8_t rest[OUT_BYTES];
 	uint8_t bytes[IN_BYTES];
 };
 
@@ -158,14 +161,15 @@ static int passt_write(
 	(void)queue;
 	if (passt->fd < 0)
 		return -ENOTCONN;
-	if (flush(passt))
-		return -EAGAIN;
 	memcpy(frame, iov, (size_t)count * sizeof(*iov));
 	for (int i = 1; i < count; i++)
 		bytes += iov[i].iov_len;
 	length = htonl((uint32_t)bytes);
 	frame[0] = (struct iovec){&length, LENGTH}; /* instead of the virtio_net header */
-	sent = sendmsg(passt->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (bytes + LENGTH > OUT_BYTES - passt->out)
+		return -ENOBUFS;
+	/* Behind what waits already, if there is such. */
+	sent = passt->out ? 0 : sendmsg(passt->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR)
 		return hang_up(passt, -errno);
 	keep(passt, frame, count, sent < 0 ? 0 : (size_t)sent);

@@ -296,7 +296,8 @@ int pvr_netback_tx_turn(struct pvr_netback_queue *queue, uint64_t now_ns)
 	if (tx->wait_until > now_ns)
 		return 0;
 	tx->wait_until = 0;
-	tx->blocked = pending && outside->ops->room && !outside->ops->room(outside, queue->index);
+	/* Asked also when nothing is to be sent: what the outside still holds goes on by this. */
+	tx->blocked = outside->ops->room && !outside->ops->room(outside, queue->index);
 	if (!pending || tx->blocked)
 		return 0;
 	tx->packets = tx->pages = tx->maps = tx->answers = 0;
