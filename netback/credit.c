@@ -8,8 +8,8 @@ void pvr_netback_credit_init(struct pvr_netback_credit *credit, uint32_t bytes, 
 }
 
 /*
- * What was not used is lost with its stretch, so that no burst is saved up. A debt is paid by as many stretches as it takes, but never more than
- * have gone by.
+ * What was not used is lost with its stretch, so that no burst is saved up. A debt is paid by as
+ * many stretches as it takes, but never more than have gone by.
  */
 static void refill(struct pvr_netback_credit *credit, uint64_t now)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a queue's frontend may send: so many bytes in each stretch of time (`rate`). Pure arithmetic on CLOCK_MONOTONIC in ns. A
- * packet may take more than there is left; the debt is paid before the next one goes.
+ * What a queue's frontend may send: so many bytes in each stretch of time (`rate`). Pure arithmetic
+ * on CLOCK_MONOTONIC in ns. A packet may take more than there is left; the debt is paid before the
+ * next one goes.
  */
 #ifndef PVR_NETBACK_CREDIT_H
 #define PVR_NETBACK_CREDIT_H

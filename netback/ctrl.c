@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers the requests of the control ring. See ctrl.h; the statuses are those of Xen's io/netif.h. */
+/* Answers the requests of the control ring. See ctrl.h; the statuses are those of Xen's io/netif.h.
+ */
 #include "ctrl.h"
 
 #include <errno.h>
@@ -314,8 +315,8 @@ int pvr_netback_ctrl_connect(
 }
 
 /*
- * Every queue's pages go, used by a waiting buffer or not: whoever takes a queue's lock after this sees
- * that the interface is closing, and touches no page any more.
+ * Every queue's pages go, used by a waiting buffer or not: whoever takes a queue's lock after this
+ * sees that the interface is closing, and touches no page any more.
  */
 void pvr_netback_ctrl_disconnect(struct pvr_netback_queue *queue)
 {

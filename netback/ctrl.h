@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control ring: hash and static grants. Queue 0's worker serves it and changes the queues under their locks. What the lists in the frontend's
- * pages say is copied once, and the copy is checked.
+ * The control ring: hash and static grants. Queue 0's worker serves it and changes the queues under
+ * their locks. What the lists in the frontend's pages say is copied once, and the copy is checked.
  */
 #ifndef PVR_NETBACK_CTRL_H
 #define PVR_NETBACK_CTRL_H
@@ -24,7 +24,8 @@ struct pvr_netback_ctrl {
 	struct pvr_host_map map[PVR_NETBACK_CTRL_LIST];
 };
 
-/* All by queue 0's worker, with no queue's lock held. connect as pvr_netback_queue_connect; the port in *port. */
+/* All by queue 0's worker, with no queue's lock held. connect as pvr_netback_queue_connect; the
+ * port in *port. */
 int pvr_netback_ctrl_connect(
 	struct pvr_netback_queue *queue, struct pvr_host *host, evtchn_port_t *port);
 /* Ends the static grants of all queues, and by vif->closing the queues. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What becomes of a packet for the frontend: whether it wants it and can take it, which queue it belongs to, and its
- * responses.
+ * What becomes of a packet for the frontend: whether it wants it and can take it, which queue it
+ * belongs to, and its responses.
  */
 #include <string.h>
 
@@ -84,8 +84,9 @@ static void complete_checksum(
 }
 
 /*
- * netif says only that a checksum is blank, not where: the frontend looks for TCP or UDP itself. So one that the outside has
- * elsewhere (within a tunnel, say) is completed here, and one that the frontend cannot take.
+ * netif says only that a checksum is blank, not where: the frontend looks for TCP or UDP itself. So
+ * one that the outside has elsewhere (within a tunnel, say) is completed here, and one that the
+ * frontend cannot take.
  */
 static int can_be_blank(const struct pvr_netback_queue *queue, const uint8_t *head, size_t have)
 {
@@ -257,7 +258,8 @@ static uint8_t *data_of(struct pvr_netback_queue *queue, unsigned n)
 	       queue->vif->facts.headroom;
 }
 
-/* Other extra infos than were expected: what lies in the wrong buffers moves, last or first first. */
+/* Other extra infos than were expected: what lies in the wrong buffers moves, last or first first.
+ */
 static void move(struct pvr_netback_queue *queue, unsigned slots, unsigned from, unsigned to)
 {
 	size_t room = pvr_netback_rx_room(queue);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Toeplitz hashing of what goes to the frontend, as its control ring asks for it, and the queue that the hash chooses. Pure. Source: Xen's
- * io/netif.h, which follows Microsoft's receive side scaling.
+ * Toeplitz hashing of what goes to the frontend, as its control ring asks for it, and the queue
+ * that the hash chooses. Pure. Source: Xen's io/netif.h, which follows Microsoft's receive side
+ * scaling.
  */
 #ifndef PVR_NETBACK_HASH_H
 #define PVR_NETBACK_HASH_H

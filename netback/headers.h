@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The headers of a packet: where TCP or UDP starts, which is what a checksum, a GSO and a hash need. Pure; reads a private copy
- * of the first bytes, however the packet is cut into slots (XSA-423).
+ * The headers of a packet: where TCP or UDP starts, which is what a checksum, a GSO and a hash
+ * need. Pure; reads a private copy of the first bytes, however the packet is cut into slots
+ * (XSA-423).
  */
 #ifndef PVR_NETBACK_HEADERS_H
 #define PVR_NETBACK_HEADERS_H
@@ -32,15 +33,16 @@ void pvr_netback_headers_parse(
 size_t pvr_netback_headers_csum(const struct pvr_netback_headers *headers, size_t have);
 
 /*
- * The header for the outside of a packet that the frontend sent: of so many bytes, with NETTXF_* flags and XEN_NETIF_GSO_TYPE_*. head has the first `have` bytes of it and may get the pseudo header's sum,
- * where a GSO packet comes without. NULL, or why it is malformed.
+ * The header for the outside of a packet that the frontend sent: of so many bytes, with NETTXF_*
+ * flags and XEN_NETIF_GSO_TYPE_*. head has the first `have` bytes of it and may get the pseudo
+ * header's sum, where a GSO packet comes without. NULL, or why it is malformed.
  */
 const char *pvr_netback_headers_tx(uint32_t bytes, uint16_t flags, uint8_t gso_type,
 	uint16_t gso_size, uint8_t *head, size_t have, struct virtio_net_hdr *vnet);
 
 /*
- * The checksum from byte `start` of the packet in iov on, in network order, never 0 (which means "none" to UDP). What stands in its
- * place, the pseudo header's sum, is part of it.
+ * The checksum from byte `start` of the packet in iov on, in network order, never 0 (which means
+ * "none" to UDP). What stands in its place, the pseudo header's sum, is part of it.
  */
 uint16_t pvr_netback_checksum(const struct iovec *iov, int count, size_t start);
 

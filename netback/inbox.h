@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets that the hash sends to another queue than the outside gave them to: copied into its inbox, which any worker fills and its owner
- * empties. Bounded: what does not fit is dropped.
+ * Packets that the hash sends to another queue than the outside gave them to: copied into its
+ * inbox, which any worker fills and its owner empties. Bounded: what does not fit is dropped.
  */
 #ifndef PVR_NETBACK_INBOX_H
 #define PVR_NETBACK_INBOX_H
@@ -12,7 +12,8 @@
 
 #include <linux/virtio_net.h>
 
-#define PVR_NETBACK_PARCEL_MAX  65536u /* bytes of the largest packet; one over what netif can say */
+#define PVR_NETBACK_PARCEL_MAX 65536u /* bytes of the largest packet; one over what netif can say  \
+				       */
 #define PVR_NETBACK_INBOX_BYTES (4u * PVR_NETBACK_PARCEL_MAX)
 
 /* A packet for the frontend, without its bytes. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The outside that is not there: swallows packets, and sends packets of one size as fast as they are taken. */
+/* The outside that is not there: swallows packets, and sends packets of one size as fast as they
+ * are taken. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -34,8 +34,8 @@ static void drop(struct pvr_netback_packet *packet, const char *why)
 }
 
 /*
- * All slots are here: only now is it known how much of the packet the first one holds. It stands first among the slices; one of
- * no bytes is left out (XSA-448).
+ * All slots are here: only now is it known how much of the packet the first one holds. It stands
+ * first among the slices; one of no bytes is left out (XSA-448).
  */
 static enum pvr_netback_verdict finish(struct pvr_netback_packet *packet)
 {

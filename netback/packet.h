@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From slots of a tx ring to a packet: pure, slot by slot. The first request gives the size of the whole packet, the
- * others that of their piece; extra infos stand between the first and the others (pvring/xen/netif.h).
+ * From slots of a tx ring to a packet: pure, slot by slot. The first request gives the size of the
+ * whole packet, the others that of their piece; extra infos stand between the first and the others
+ * (pvring/xen/netif.h).
  *
- * What is wrong with a packet is of two kinds, as Linux's netback has them. Dropped: it is answered with an error, the ring
- * goes on. Broken: what follows cannot be told apart any more, or nobody who means well does such a thing; the interface ends.
+ * What is wrong with a packet is of two kinds, as Linux's netback has them. Dropped: it is answered
+ * with an error, the ring goes on. Broken: what follows cannot be told apart any more, or nobody
+ * who means well does such a thing; the interface ends.
  */
 #ifndef PVR_NETBACK_PACKET_H
 #define PVR_NETBACK_PACKET_H
@@ -14,8 +16,8 @@
 #include <pvring/xen/netif.h>
 
 /*
- * io/netif.h guarantees 18 slots; Linux's netback takes 18 beyond the first, its netfront sends them, and it breaks with a
- * frontend that uses over 20.
+ * io/netif.h guarantees 18 slots; Linux's netback takes 18 beyond the first, its netfront sends
+ * them, and it breaks with a frontend that uses over 20.
  */
 #define PVR_NETBACK_SLICES_MAX  19u
 #define PVR_NETBACK_SLOTS_FATAL 20u
@@ -58,7 +60,8 @@ struct pvr_netback_packet {
 
 void pvr_netback_packet_begin(struct pvr_netback_packet *packet);
 /*
- * The next slot. *is_extra: it was an extra info, which is answered by NETIF_RSP_NULL. Nothing may follow DONE or BROKEN.
+ * The next slot. *is_extra: it was an extra info, which is answered by NETIF_RSP_NULL. Nothing may
+ * follow DONE or BROKEN.
  */
 enum pvr_netback_verdict pvr_netback_packet_feed(
 	struct pvr_netback_packet *packet, const union pvr_netback_slot *slot, int *is_extra);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The outside that is passt, a user's way out without privileges: a Unix stream socket on which each packet follows its length, four bytes, most
- * significant first. It knows no offloads and no queues. A stream takes and gives what it likes: a packet
- * that is half written is kept until the rest goes, and what is read waits until it is whole.
- * Source: passt(1), and QEMU's -netdev stream, whose framing it is.
+ * The outside that is passt, a user's way out without privileges: a Unix stream socket on which
+ * each packet follows its length, four bytes, most significant first. It knows no offloads and no
+ * queues. A stream takes and gives what it likes: a packet that is half written is kept until the
+ * rest goes, and what is read waits until it is whole. Source: passt(1), and QEMU's -netdev stream,
+ * whose framing it is.
  */
 #include <arpa/inet.h>
 #include <errno.h>

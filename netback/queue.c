@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue as its worker sees it: it comes, has turns, tells what it waits for, and goes. See queue.h. */
+/* A queue as its worker sees it: it comes, has turns, tells what it waits for, and goes. See
+ * queue.h. */
 #include "queue.h"
 
 #include <errno.h>

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One queue of an interface: a tx ring, an rx ring, and its port of the outside. Made by the control thread, lent to one
- * worker, given back. Nothing is in flight between two turns: a turn takes packets of the frontend, maps them, hands them to the outside,
- * unmaps and answers them, and fills the frontend's buffers with what the outside has. Only buffers stay
- * mapped, ahead of the packets to come.
+ * One queue of an interface: a tx ring, an rx ring, and its port of the outside. Made by the
+ * control thread, lent to one worker, given back. Nothing is in flight between two turns: a turn
+ * takes packets of the frontend, maps them, hands them to the outside, unmaps and answers them, and
+ * fills the frontend's buffers with what the outside has. Only buffers stay mapped, ahead of the
+ * packets to come.
  *
  * A worker does, over and over:
  *
- *   work = pvr_netback_queue_turn(queue, now_ns)    for each of its queues; -EPROTO: it is broken, once (queue->error)
+ *   work = pvr_netback_queue_turn(queue, now_ns)   -EPROTO: broken, once (queue->error)
  *   pvr_netback_queue_publish(queue)
  *
- * and before it sleeps, when no turn found work: pvr_netback_queue_arm for each (nonzero: do not sleep), then it polls
- * the descriptor of pvr_netback_queue_fd and the event channels, until pvr_netback_queue_due at the latest. An event needs nothing
- * but a turn.
+ * and before it sleeps, when no turn found work: pvr_netback_queue_arm for each (nonzero: do not
+ * sleep), then it polls the descriptor of pvr_netback_queue_fd and the event channels, until
+ * pvr_netback_queue_due at the latest. An event needs nothing but a turn.
  */
 #ifndef PVR_NETBACK_QUEUE_H
 #define PVR_NETBACK_QUEUE_H
@@ -56,7 +57,8 @@ struct pvr_netback_queue {
 };
 
 /*
- * By the control thread. NULL: no memory. It stands in vif->queue[index] from now on. destroy: never connected, or disconnected.
+ * By the control thread. NULL: no memory. It stands in vif->queue[index] from now on. destroy:
+ * never connected, or disconnected.
  */
 struct pvr_netback_queue *pvr_netback_queue_create(
 	struct pvr_netback_vif *vif, unsigned index, const struct pvr_netback_offer *offer);
@@ -65,16 +67,18 @@ void pvr_netback_queue_destroy(struct pvr_netback_queue *queue);
 /* ---- by the worker ---- */
 
 /*
- * Map the rings and bind the event channels, and with queue 0 those of the control ring; 0, or a negative errno with
- * queue->error set and nothing held. `host` is the worker's, until disconnect. Sleeps.
+ * Map the rings and bind the event channels, and with queue 0 those of the control ring; 0, or a
+ * negative errno with queue->error set and nothing held. `host` is the worker's, until disconnect.
+ * Sleeps.
  */
 int pvr_netback_queue_connect(struct pvr_netback_queue *queue, struct pvr_host *host);
-/* Publish the last answers, unmap and unbind everything. In any order of the queues; the first ends all of them. */
+/* Publish the last answers, unmap and unbind everything. In any order of the queues; the first ends
+ * all of them. */
 void pvr_netback_queue_disconnect(struct pvr_netback_queue *queue);
 
 /*
- * A bounded batch both ways: how much was done (0: nothing), or -EPROTO when the frontend broke the protocol; then it is not to be
- * called again. now_ns: CLOCK_MONOTONIC.
+ * A bounded batch both ways: how much was done (0: nothing), or -EPROTO when the frontend broke the
+ * protocol; then it is not to be called again. now_ns: CLOCK_MONOTONIC.
  */
 int pvr_netback_queue_turn(struct pvr_netback_queue *queue, uint64_t now_ns);
 /* Publish answers and counters, at most one event a ring. */

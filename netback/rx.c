@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads packets from the outside into the frontend's buffers, and what happens when there are none. */
+/* Reads packets from the outside into the frontend's buffers, and what happens when there are none.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,9 @@ static int trim(struct iovec *iov, int count, size_t bytes)
 }
 
 /*
- * Straight into the buffers. Where the slots after the first will stand depends on the extra infos, which are known
- * only then: as many as the last time are left out. What is too big shows by what it leaves in the bounce buffer.
+ * Straight into the buffers. Where the slots after the first will stand depends on the extra infos,
+ * which are known only then: as many as the last time are left out. What is too big shows by what
+ * it leaves in the bounce buffer.
  */
 static int receive_direct(struct pvr_netback_queue *queue)
 {

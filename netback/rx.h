@@ -2,9 +2,10 @@
 /*
  * What the frontend receives: from the outside into its buffers. Part of a queue, see queue.h.
  *
- * Buffers are taken off the ring and mapped ahead of the packets; they are answered in the order in which they were taken, for a response must stand
- * in its request's slot. A packet is read straight into them when there are enough for the largest that may come;
- * else it is read into the bounce buffer and held there until there are.
+ * Buffers are taken off the ring and mapped ahead of the packets; they are answered in the order in
+ * which they were taken, for a response must stand in its request's slot. A packet is read straight
+ * into them when there are enough for the largest that may come; else it is read into the bounce
+ * buffer and held there until there are.
  */
 #ifndef PVR_NETBACK_RX_H
 #define PVR_NETBACK_RX_H
@@ -22,10 +23,12 @@
 /* Data slots of the largest packet, when each has the largest headroom. */
 #define PVR_NETBACK_RX_SLOTS 18u
 
-/* Without buffers for so long: what waits is dropped, and later the carrier goes. As Linux's netback. */
+/* Without buffers for so long: what waits is dropped, and later the carrier goes. As Linux's
+ * netback. */
 #define PVR_NETBACK_DRAIN_NS        10000000000ull
-#define PVR_NETBACK_DRAIN_SILENT_NS 30000000ull /* when the frontend sends no events for buffers */
-#define PVR_NETBACK_STALL_NS        60000000000ull
+#define PVR_NETBACK_DRAIN_SILENT_NS 30000000ull /* when the frontend sends no events for buffers   \
+						 */
+#define PVR_NETBACK_STALL_NS 60000000000ull
 
 struct pvr_netback_queue;
 
@@ -87,8 +90,9 @@ static inline struct pvr_netback_buffer *pvr_netback_rx_buffer(
 }
 
 /*
- * Take what the frontend has posted, as far as there is room. One that cannot be mapped is answered with an error, and so are those before
- * it, which may not be overtaken. How many were answered so, or -EPROTO.
+ * Take what the frontend has posted, as far as there is room. One that cannot be mapped is answered
+ * with an error, and so are those before it, which may not be overtaken. How many were answered so,
+ * or -EPROTO.
  */
 int pvr_netback_rx_fill(struct pvr_netback_queue *queue);
 /* Answer the next buffer; the response of a first or later piece gets its id here. */
@@ -101,12 +105,14 @@ void pvr_netback_rx_flush(struct pvr_netback_queue *queue);
 
 /* What becomes of a packet. */
 enum pvr_netback_fate {
-	PVR_NETBACK_TAKEN, /* delivered, or passed to another queue's inbox, or dropped and counted */
+	PVR_NETBACK_TAKEN, /* delivered, or passed to another queue's inbox, or dropped and counted
+			    */
 	PVR_NETBACK_WAITING, /* it needs more buffers than there are */
 };
 
 /*
- * The packet of rx->parcel lies in iov[count]: decide about it, once. 1: it is to be delivered here, and what it says of checksum and hash is final.
+ * The packet of rx->parcel lies in iov[count]: decide about it, once. 1: it is to be delivered
+ * here, and what it says of checksum and hash is final.
  */
 int pvr_netback_rx_examine(struct pvr_netback_queue *queue, const struct iovec *iov, int count);
 /* Deliver one that was read straight into the buffers, `guess` of them left out after the first. */

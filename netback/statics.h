@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Static grants of a queue: pages that its frontend asked to keep mapped, found by their reference. The table holds what was mapped, and
- * does not map. Under the queue's lock.
+ * Static grants of a queue: pages that its frontend asked to keep mapped, found by their reference.
+ * The table holds what was mapped, and does not map. Under the queue's lock.
  */
 #ifndef PVR_NETBACK_STATICS_H
 #define PVR_NETBACK_STATICS_H

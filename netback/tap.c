@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The outside that is a TAP device of the kernel, with several queues and the virtio_net header, so that GSO packets cross whole. It
- * may join a bridge. All queues that may be needed are opened at once; those that no frontend uses are detached: what
- * comes for them is lost in the kernel.
+ * The outside that is a TAP device of the kernel, with several queues and the virtio_net header, so
+ * that GSO packets cross whole. It may join a bridge. All queues that may be needed are opened at
+ * once; those that no frontend uses are detached: what comes for them is lost in the kernel.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -103,7 +103,8 @@ static int set_mtu(const struct tap *tap)
 	return if_ioctl(SIOCSIFMTU, &ifr);
 }
 
-/* A bridge takes the lowest address of its ports for its own: as Xen's scripts, one it will not take. */
+/* A bridge takes the lowest address of its ports for its own: as Xen's scripts, one it will not
+ * take. */
 static int join_bridge(const struct tap *tap, const char *bridge, char error[PVR_NETBACK_LINE])
 {
 	struct ifreq ifr = ifreq_of(tap->name), port = ifreq_of(bridge);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes packets of the frontend: a batch is copied out of the ring and checked, its pages are mapped by one call, each packet
- * goes to the outside from those pages with a private copy of its headers in front, all are unmapped by one
- * call, and answered. Nothing sleeps, so nothing is left open.
+ * Takes packets of the frontend: a batch is copied out of the ring and checked, its pages are
+ * mapped by one call, each packet goes to the outside from those pages with a private copy of its
+ * headers in front, all are unmapped by one call, and answered. Nothing sleeps, so nothing is left
+ * open.
  */
 #include <errno.h>
 #include <string.h>
@@ -78,7 +79,8 @@ static void join_batch(struct pvr_netback_queue *queue, const struct pvr_netback
 }
 
 /*
- * The slots of one packet; each is copied once. The frontend has published the whole packet with its first slot, as Linux's netback demands too.
+ * The slots of one packet; each is copied once. The frontend has published the whole packet with
+ * its first slot, as Linux's netback demands too.
  */
 static int take_packet(struct pvr_netback_queue *queue)
 {
@@ -159,8 +161,8 @@ static void unmap_batch(struct pvr_netback_queue *queue)
 /* ---- passing on ---- */
 
 /*
- * A packet on its way: the header for the outside, a copy of its first bytes, and then the pages. What decides
- * anything is read in the copy, which the guest cannot change.
+ * A packet on its way: the header for the outside, a copy of its first bytes, and then the pages.
+ * What decides anything is read in the copy, which the guest cannot change.
  */
 struct passage {
 	struct virtio_net_hdr vnet;

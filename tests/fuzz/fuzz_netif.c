@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzzes the parser of tx slots, and that of headers with what a packet's flags ask of them. What they let through must lie within
- * pages and within the copy, whatever slots and bytes say.
+ * Fuzzes the parser of tx slots, and that of headers with what a packet's flags ask of them. What
+ * they let through must lie within pages and within the copy, whatever slots and bytes say.
  */
 #include <assert.h>
 #include <stdlib.h>

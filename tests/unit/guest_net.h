@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A network frontend in the tests' hands, on the mock host, and the queues of a backend that serve it without a thread: the frontend can
- * do everything on its rings that a guest can, right and wrong. The outside is a real one, or a probe that keeps what it is given and
- * gives what the test says.
+ * A network frontend in the tests' hands, on the mock host, and the queues of a backend that serve
+ * it without a thread: the frontend can do everything on its rings that a guest can, right and
+ * wrong. The outside is a real one, or a probe that keeps what it is given and gives what the test
+ * says.
  */
 #ifndef PVR_TEST_GUEST_NET_H
 #define PVR_TEST_GUEST_NET_H
@@ -64,7 +65,8 @@ struct net {
 
 extern struct net net;
 
-/* Reset, with facts as a full-featured frontend has them; the test may change them and net.spec before net_open. */
+/* Reset, with facts as a full-featured frontend has them; the test may change them and net.spec
+ * before net_open. */
 void net_reset(void);
 /* type NULL: the probe. */
 void net_open(const char *type, const char *params);
@@ -92,7 +94,8 @@ uint8_t *net_buffer(unsigned n);
 struct xen_netif_ctrl_response net_control(
 	uint16_t type, uint32_t data0, uint32_t data1, uint32_t data2);
 
-/* A packet of so many bytes: Ethernet, IPv4 or IPv6, TCP or UDP, with right lengths and pseudo header's sum. */
+/* A packet of so many bytes: Ethernet, IPv4 or IPv6, TCP or UDP, with right lengths and pseudo
+ * header's sum. */
 size_t net_make(uint8_t *to, int version, int protocol, size_t bytes);
 /* Its checksum, as of the receiver: 0 is right. */
 unsigned net_sum_error(const uint8_t *packet, size_t bytes);

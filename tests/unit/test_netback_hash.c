@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Toeplitz hash against the vectors that Microsoft published to verify receive side scaling ("Verifying the RSS Hash
- * Calculation"), and the choice of a queue by it.
+ * The Toeplitz hash against the vectors that Microsoft published to verify receive side scaling
+ * ("Verifying the RSS Hash Calculation"), and the choice of a queue by it.
  */
 #include "guest_net.h"
 
@@ -66,7 +66,8 @@ static void published_vectors(void)
 	}
 }
 
-/* What has no ports is hashed by its addresses, and what has none of the kinds asked for not at all. */
+/* What has no ports is hashed by its addresses, and what has none of the kinds asked for not at
+ * all. */
 static void kinds(void)
 {
 	struct pvr_netback_hash hash = microsoft;

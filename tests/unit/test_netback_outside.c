@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The outsides that are not in this process: a TAP of the kernel, in a network namespace of its own (root only; skipped else), and a
- * passt that is a socket here.
+ * The outsides that are not in this process: a TAP of the kernel, in a network namespace of its own
+ * (root only; skipped else), and a passt that is a socket here.
  */
 #include "guest_net.h"
 
@@ -236,7 +236,8 @@ static void send_gso(int fd, uint8_t *packet, size_t bytes)
 	CU_ASSERT_EQUAL(sendmsg(fd, &message, 0), (ssize_t)(sizeof(vnet) + bytes));
 }
 
-/* To a frontend that takes GSO it comes whole; for another the kernel cuts it, and completes the checksums. */
+/* To a frontend that takes GSO it comes whole; for another the kernel cuts it, and completes the
+ * checksums. */
 static void in(void)
 {
 	uint8_t packet[20000];
@@ -285,7 +286,8 @@ static void tap_in(void)
 	isolated(in);
 }
 
-/* The device is deleted under its feet: an error a packet, and no descriptor that is readable for ever. */
+/* The device is deleted under its feet: an error a packet, and no descriptor that is readable for
+ * ever. */
 static void vanish(void)
 {
 	short events;

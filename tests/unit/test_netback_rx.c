@@ -43,7 +43,8 @@ struct got {
 };
 static struct got got;
 
-/* Takes one packet off the rx ring; each response has the id of the buffer that stood in its slot. */
+/* Takes one packet off the rx ring; each response has the id of the buffer that stood in its slot.
+ */
 static void take(unsigned queue)
 {
 	union pvr_netback_rx_response response;
@@ -290,7 +291,8 @@ static void multicast_filter(void)
 	net_close();
 }
 
-/* A guest that posts no buffers: what waits is dropped in time, and the carrier goes; both come back. */
+/* A guest that posts no buffers: what waits is dropped in time, and the carrier goes; both come
+ * back. */
 static void xsa_392_no_buffers(void)
 {
 	set_up();
@@ -343,7 +345,8 @@ static void without_rx_notify(void)
 	net_close();
 }
 
-/* Any buffer that cannot be mapped is answered, with those before it, and the next packet comes whole. */
+/* Any buffer that cannot be mapped is answered, with those before it, and the next packet comes
+ * whole. */
 static void bad_buffers(void)
 {
 	for (unsigned bad = 1; bad <= 30; bad += 7) {

@@ -146,7 +146,8 @@ static void receive_into_them(void)
 	net_close();
 }
 
-/* A page that was given for reading is no buffer: its reference is tried, and refused by the grant. */
+/* A page that was given for reading is no buffer: its reference is tried, and refused by the grant.
+ */
 static void no_writing_to_readonly(void)
 {
 	set_up();

@@ -154,7 +154,8 @@ static void what_is_dropped(void)
 	net_close();
 }
 
-/* The nth page of a batch of packets cannot be mapped: that packet is lost, no other, and nothing leaks. */
+/* The nth page of a batch of packets cannot be mapped: that packet is lost, no other, and nothing
+ * leaks. */
 static void xsa_361_a_page_that_cannot_be_mapped(void)
 {
 	for (unsigned bad = 1; bad <= 6; bad++) {
@@ -209,7 +210,8 @@ static void xsa_39_breaks_the_interface(void)
 	broken("impossible index");
 }
 
-/* An answer is four bytes, all of them set; the rest of its slot is still the frontend's own (XSA-216). */
+/* An answer is four bytes, all of them set; the rest of its slot is still the frontend's own
+ * (XSA-216). */
 static void xsa_216_answers(void)
 {
 	union pvr_netback_slot *slot;
