@@ -34,8 +34,9 @@ static void take_hash(struct decoding *d, const struct netif_extra_info *extra)
 
 	d->packet->hash_algorithm = extra->u.hash.algorithm;
 	d->packet->hash_type = extra->u.hash.type;
-	d->packet->hash = (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 |
-			  (uint32_t)value[2] << 8 | value[3];
+	/* io/netif.h: the least significant byte first. */
+	d->packet->hash = (uint32_t)value[3] << 24 | (uint32_t)value[2] << 16 |
+			  (uint32_t)value[1] << 8 | value[0];
 }
 
 /* The extra infos behind the first slot. */

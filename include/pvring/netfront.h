@@ -63,7 +63,7 @@ struct pvr_net_packet {
 	uint8_t gso_type;       /* XEN_NETIF_GSO_TYPE_*; not NONE implies CSUM_BLANK */
 	uint8_t hash_algorithm; /* XEN_NETIF_CTRL_HASH_ALGORITHM_*; received ones only */
 	uint8_t hash_type;      /* bit number _XEN_NETIF_CTRL_HASH_TYPE_* */
-	uint32_t hash;          /* as Toeplitz gives it, most significant byte first on the wire */
+	uint32_t hash;          /* as Toeplitz gives it; the wire has its least significant byte first */
 	void *token;            /* of a sent packet: the caller's own */
 	struct pvr_net_slice slice[PVR_NET_SLICES_MAX];
 };

@@ -339,7 +339,7 @@ static void extras_of_received_packets(void)
 	extra[0].u.xdp.headroom = 256;
 	extra[1].u.hash.type = _XEN_NETIF_CTRL_HASH_TYPE_IPV4_TCP;
 	extra[1].u.hash.algorithm = XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ;
-	memcpy(extra[1].u.hash.value, (const uint8_t[]){0x51, 0xcc, 0xc1, 0x78}, 4);
+	memcpy(extra[1].u.hash.value, (const uint8_t[]){0x78, 0xc1, 0xcc, 0x51}, 4);
 	extra[2].u.gso.type = XEN_NETIF_GSO_TYPE_TCPV4;
 	extra[2].u.gso.size = 1000;
 	for (unsigned i = 0; i < 200; i++) {
