@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The network at length: iperf3 over combinations of features, a backend killed ten times under one TCP connection and in the
+# midst of handshakes, and what an idle interface costs.
+. "$(dirname "$0")/net.sh"
+start_host
+
+for without in "" sg+gso gso csum+gso sg+gso+csum split static ctrl sg+gso+csum+split+static+ctrl; do
+	for queues in 1 4; do
+		spec=,queues=$queues${without:+,without=$without}
+		check "ping, curl, iperf3 TCP both ways and UDP ($spec)" guest "$spec" sh -c "$pings && $fetch &&
+			iperf3 -c 10.77.0.1 -t 1 -P 2 && sleep 0.3 && iperf3 -c fd77::1 -t 1 -R && sleep 0.3 && iperf3 -c 10.77.0.1 -t 1 -u -b 100M"
+	done
+done
+
+backend() { # of the `pvring run` with pid $1, another than $2
+	new=$(pgrep -x pvring-netback -P "$1") && [ "$new" != "$2" ]
+}
+# kills N RUN PAUSE...: the backend, N times, a pause of the list after it is there.
+kills() {
+	count=$1 run=$2
+	shift 2
+	last=
+	for try in $(seq "$count"); do
+		within 10 backend "$run" "$last" || return
+		last=$(pgrep -x pvring-netback -P "$run")
+		sleep "$1"
+		kill -9 "$last" && echo killed
+		pause=$1
+		shift
+		set -- "$@" "$pause"
+	done
+}
+
+pvring run --net tap,bridge=br0,ip=10.77.0.2/24 -- iperf3 -c 10.77.0.1 -t 12 >"$work/iperf" 2>"$work/killed.log" &
+run=$!
+within 10 pgrep -x pvring-netback -P $run
+sleep 1
+kills 10 $run 0.5 >"$work/kills"
+wait $run
+status=$?
+check "the backend was killed ten times" test "$(grep -c killed "$work/kills")" = 10
+check "iperf3's connection survived" test $status = 0
+grep -E 'receiver' "$work/iperf"
+
+pvring run --net tap,bridge=br0,ip=10.77.0.2/24 -- sh -c 'sleep 6; ping -q -c 2 -w 5 10.77.0.1' >/dev/null 2>"$work/killed.log" &
+run=$!
+within 10 pgrep -x pvring-netback -P $run
+sleep 0.5
+kills 6 $run 0.01 0.03 0 0.05 0.02 0.08 >"$work/kills"
+wait $run
+check "killed six times in handshakes, the interface is there" test $? = 0
+
+# Idle: CPU time in ticks of a hundredth of a second, over five seconds, and resident memory.
+ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{print $12 + $13}'; }
+pvring run --net tap,bridge=br0,ip=10.77.0.2/24 -- sleep 10 &
+run=$!
+within 10 pgrep -x pvring-net -P $run
+back=$(pgrep -x pvring-netback -P $run)
+pump=$(pgrep -x pvring-net -P $run)
+sleep 3 # for neighbours to be discovered
+before_back=$(ticks "$back") before_pump=$(ticks "$pump")
+sleep 5
+check "an idle backend takes under 0.2 % of a CPU" test $(($(ticks "$back") - before_back)) -le 1
+check "and so does the pump" test $(($(ticks "$pump") - before_pump)) -le 1
+case $BUILD in
+*/asan | */tsan) ;;
+*) check "netback has less than 10 MiB" test "$(awk '/VmRSS/ {print $2}' "/proc/$back/status")" -lt 10240 ;;
+esac
+wait $run
