@@ -141,6 +141,9 @@ static int serve(struct ephemeral *system)
 		PVR_HV_ENV_DOMID, system->domid, system->dir, PVR_XS_SOCKET);
 	fflush(stdout);
 	fprintf(stderr, "pvring run: ready; give this line to another shell, end with Ctrl-C\n");
+	if (system->pump)
+		fprintf(stderr, "pvring run: its network: nsenter --target %d %s--net\n", system->pump,
+			geteuid() ? "--user --preserve-credentials " : "");
 	run_command(system, NULL);
 	return 0;
 }
