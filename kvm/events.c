@@ -168,14 +168,14 @@ long kvm_port_unmask(struct vm *vm, evtchn_port_t port)
 	struct vcpu *v = &vm->vcpu[vm->port[port].vcpu];
 
 	pthread_mutex_lock(&vm->lock);
-	int due = kvm_2l_unmask(shared_info(vm), v->info, vm->word_size, port);
+	int pending = kvm_2l_unmask(shared_info(vm), vm->word_size, port);
 
-	if (due && !kvm_xen_events(vm))
+	if (pending && kvm_xen_events(vm))
+		kvm_2l_clear(shared_info(vm), port); /* KVM interrupts for what is new to it */
+	else if (pending && kvm_2l_mark(v->info, vm->word_size, port))
 		kvm_upcall(v);
-	if (due && kvm_xen_events(vm)) /* KVM interrupts for events that are new to it */
-		kvm_2l_clear(shared_info(vm), port);
 	pthread_mutex_unlock(&vm->lock);
-	if (due && kvm_xen_events(vm))
+	if (pending && kvm_xen_events(vm))
 		kvm_port_raise(vm, port);
 	kvm_vcpu_wake(v);
 	return 0;

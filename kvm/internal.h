@@ -182,6 +182,7 @@ void kvm_wall_clock(struct vm *vm);
 int kvm_xen_start(struct vm *vm);
 int kvm_xen_events(const struct vm *vm); /* KVM delivers events, sends and timers */
 int kvm_xen_shared_info(struct vm *vm, uint64_t gfn);
+int kvm_xen_vcpu_id(struct vcpu *v);
 int kvm_xen_vcpu_info(struct vcpu *v, uint64_t gpa);
 int kvm_xen_runstate(struct vcpu *v, uint64_t gpa);
 int kvm_xen_vector(struct vcpu *v, uint8_t vector);

@@ -34,7 +34,7 @@ static void clear(uint8_t *bytes, uint32_t bit)
 }
 
 /* evtchn_pending_sel is the first guest word behind two bytes. */
-static int vcpu_mark(uint8_t *vcpu_info, unsigned word_size, uint32_t port)
+int kvm_2l_mark(uint8_t *vcpu_info, unsigned word_size, uint32_t port)
 {
 	if (test_and_set(vcpu_info + word_size, port / (8 * word_size)))
 		return 0;
@@ -49,15 +49,15 @@ int kvm_2l_raise(uint8_t *shared_info, uint8_t *vcpu_info, unsigned word_size, u
 		return 0;
 	if (test(pending + bitmap_bytes(word_size), port))
 		return 0;
-	return vcpu_mark(vcpu_info, word_size, port);
+	return kvm_2l_mark(vcpu_info, word_size, port);
 }
 
-int kvm_2l_unmask(uint8_t *shared_info, uint8_t *vcpu_info, unsigned word_size, uint32_t port)
+int kvm_2l_unmask(uint8_t *shared_info, unsigned word_size, uint32_t port)
 {
 	uint8_t *pending = shared_info + PENDING;
 
 	clear(pending + bitmap_bytes(word_size), port);
-	return test(pending, port) ? vcpu_mark(vcpu_info, word_size, port) : 0;
+	return test(pending, port);
 }
 
 int kvm_2l_pending(const uint8_t *shared_info, uint32_t port)

@@ -12,8 +12,11 @@
 /* Mark `port` pending; word_size is 4 or 8. Nonzero: vcpu_info now wants an upcall that it did not before. */
 int kvm_2l_raise(uint8_t *shared_info, uint8_t *vcpu_info, unsigned word_size, uint32_t port);
 
-/* Take the mask away. Nonzero as above, when the port was pending. */
-int kvm_2l_unmask(uint8_t *shared_info, uint8_t *vcpu_info, unsigned word_size, uint32_t port);
+/* Take the mask away. Nonzero: the port is pending. */
+int kvm_2l_unmask(uint8_t *shared_info, unsigned word_size, uint32_t port);
+
+/* The vCPU's part of a pending port that is not masked. Nonzero as kvm_2l_raise. */
+int kvm_2l_mark(uint8_t *vcpu_info, unsigned word_size, uint32_t port);
 
 int kvm_2l_pending(const uint8_t *shared_info, uint32_t port);
 void kvm_2l_clear(uint8_t *shared_info, uint32_t port);

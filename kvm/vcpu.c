@@ -80,6 +80,8 @@ int kvm_vcpu_create(struct vcpu *v, struct why *why)
 	if (!err && v->index == 0)
 		err = boot_state(v); /* the others wait for the first to start them, as CPUs do */
 	if (!err)
+		err = kvm_xen_vcpu_id(v);
+	if (!err)
 		err = kvm_timer_open(v);
 	return err ? kvm_fail(why, err, "KVM refuses the state of CPU %u: %s", v->index,
 			     strerror(-err))

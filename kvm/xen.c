@@ -62,6 +62,15 @@ int kvm_xen_shared_info(struct vm *vm, uint64_t gfn)
 	return kvm_xen_events(vm) ? vm_set(vm, &attr) : 0;
 }
 
+/* Linux before 6.3 takes every vCPU for number 0 unless told. */
+int kvm_xen_vcpu_id(struct vcpu *v)
+{
+	struct kvm_xen_vcpu_attr attr = {
+		.type = KVM_XEN_VCPU_ATTR_TYPE_VCPU_ID, .u.vcpu_id = v->index};
+
+	return kvm_xen_events(v->vm) ? vcpu_set(v, &attr) : 0;
+}
+
 int kvm_xen_vcpu_info(struct vcpu *v, uint64_t gpa)
 {
 	struct kvm_xen_vcpu_attr attr = {.type = KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, .u.gpa = gpa};
