@@ -84,10 +84,16 @@ static int send_one(struct pvr_netfront_queue *queue, uint32_t bytes)
 	return rc;
 }
 
+/*
+ * A whole batch or nothing: a sender that fills each slot as soon as it is free, and a backend that answers what
+ * little it finds, end up passing the line of the indices to and fro for a few packets at a time.
+ */
 static int send_batch(struct pvr_netfront_queue *queue, const struct net_job *job)
 {
 	int done = 0, rc = 1;
 
+	if (job->bytes <= PVR_PAGE_SIZE && pvr_netfront_free(queue) < BATCH)
+		return 0;
 	while (done < (int)BATCH && rc > 0) {
 		rc = send_one(queue, job->bytes);
 		done += rc > 0;
