@@ -59,6 +59,9 @@ void netfront_offer_drop(struct pvr_front *front)
 static int write_features(struct pvr_netfront *net, pvr_store_tx tx)
 {
 	const uint32_t without = net->want.without;
+	/* A large packet takes several buffers, and its checksum is blank. */
+	const int gso = !(without &
+			  (PVR_NETFRONT_NO_GSO | PVR_NETFRONT_NO_SG | PVR_NETFRONT_NO_CSUM));
 	const struct {
 		const char *name;
 		int value;
@@ -66,8 +69,8 @@ static int write_features(struct pvr_netfront *net, pvr_store_tx tx)
 		{"request-rx-copy", 1},
 		{"feature-rx-notify", 1},
 		{"feature-sg", !(without & PVR_NETFRONT_NO_SG)},
-		{"feature-gso-tcpv4", !(without & PVR_NETFRONT_NO_GSO)},
-		{"feature-gso-tcpv6", !(without & PVR_NETFRONT_NO_GSO)},
+		{"feature-gso-tcpv4", gso},
+		{"feature-gso-tcpv6", gso},
 		{"feature-no-csum-offload", (without & PVR_NETFRONT_NO_CSUM) != 0},
 		{"feature-ipv6-csum-offload", !(without & PVR_NETFRONT_NO_CSUM)},
 		{"request-multicast-control", net->info.multicast != 0},

@@ -44,6 +44,8 @@ static void without_sg(void)
 	net_peer_start();
 	open_without(PVR_NETFRONT_NO_SG);
 	CU_ASSERT_EQUAL(net_peer_front(0, "feature-sg"), 0);
+	CU_ASSERT_EQUAL(net_peer_front(0, "feature-gso-tcpv4"), 0);
+	CU_ASSERT_EQUAL(net_peer_front(0, "feature-gso-tcpv6"), 0);
 	CU_ASSERT(!pvr_netfront_info(net)->sg && !pvr_netfront_info(net)->gso4);
 	packet = packet_of(pvr_netfront_page_get(queue), 100);
 	send_one(packet);
