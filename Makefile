@@ -97,7 +97,7 @@ $(BUILD)/fio-pvring.so: $(wildcard tools/fio/*) $(BUILD)/libpvring.a $(BUILD)/li
 .PHONY: fio-engine
 
 # ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
-UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libclient.a)
+UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libclient.a libkvm.a)
 UNIT_OBJ := $(call obj,tests/unit) $(addprefix $(BUILD)/obj/tools/,net_spec.o util.o)
 $(BUILD)/tests/unit: $(UNIT_OBJ) $(UNIT_LIBS)
 	@mkdir -p $(@D)
@@ -163,6 +163,8 @@ test-freestanding:
 FUZZ_SRC_xenstored := $(call src,hypervisor/store)
 FUZZ_SRC_hypercall := $(filter-out %/main.c %/confine.c,$(call src,hypervisor hypervisor/store))
 FUZZ_SRC_blkif := blkback/request.c
+FUZZ_SRC_kernel := $(addprefix kvm/,elf.c payload.c patch.c)
+FUZZ_LIBS_kernel := -lz -llzma -llz4 -lzstd
 FUZZ_SRC_netfront := netfront/decode.c
 FUZZ_SRC_netif := $(addprefix netback/,packet.c headers.c hash.c)
 FUZZ_SECONDS ?= 20
@@ -172,7 +174,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $$(FUZZ_SRC_$$*) Makefile
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined $(filter %.c,$^) -o $@
+		-fno-sanitize-recover=undefined $(filter %.c,$^) $(FUZZ_LIBS_$*) -o $@
 
 fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
 	@for f in $(FUZZERS); do mkdir -p $(BUILD)/fuzz/$$f.corpus; echo "fuzz $$f"; \
