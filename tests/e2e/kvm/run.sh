@@ -32,4 +32,18 @@ for k in cloud amd64; do
 		check "$k, $v vCPUs: e2fsck finds nothing" e2fsck -fn d.img
 	done
 done
+
+# Another life of the same domain, and a balloon.
+cp /payload/disk.img d.img
+guest cloud 1 disk,reboot-once --disk d.img
+check "reboot: the domain lives again with its disk" said "second life"
+check "reboot: e2fsck finds nothing" e2fsck -fn d.img
+guest cloud 1 stay >/dev/null &
+until said staying; do sleep 1; done
+PVRING_DIR=$(ls -d /tmp/pvring-*) XENSTORED_PATH=$PVRING_DIR/xenstored.sock
+export PVRING_DIR XENSTORED_PATH
+echo "the system:"; xenstore-ls -f; pvring list
+xenstore-write /local/domain/1/control/shutdown poweroff
+for i in $(seq 20); do kill -0 $! 2>/dev/null || break; sleep 1; done
+check "a shutdown asked for by xenstore ends the guest" sh -c "! kill -0 $! 2>/dev/null"
 exit $failed

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The kvm machine with a kernel of a page, where there is a /dev/kvm, and what it says to wrong input.
+. "$(dirname "$0")/lib.sh"
+unset PVRING_DIR PVRING_DOMID XENSTORED_PATH
+gcc -m32 -nostdlib -static -Wl,-n,-Ttext=0x100000,--section-start=.note.Xen=0x105000,--build-id=none,--no-warnings \
+	"$root/tests/e2e/kvm/tiny.S" -o "$work/tiny" 2>/dev/null ||
+	gcc -m32 -nostdlib -static -Wl,-n,-Ttext=0x100000,--section-start=.note.Xen=0x105000,--build-id=none \
+		"$root/tests/e2e/kvm/tiny.S" -o "$work/tiny" 2>"$work/ld"
+objcopy --remove-section .note.Xen "$work/tiny" "$work/noteless"
+head -c 100000 /dev/zero >"$work/zeroes"
+head -c 4000 "$work/tiny" >"$work/short"
+truncate -s 80M "$work/initrd"
+run() {
+	pvring run --machine kvm "$@"
+}
+refuses "no kernel named" 64 "needs a kernel" pvring run --machine kvm
+refuses "a kernel without the machine" 64 "needs --machine kvm" pvring run --kernel "$work/tiny"
+refuses "a kernel and a command" 64 "not a command" pvring run --machine kvm --kernel "$work/tiny" -- true
+refuses "no such machine" 64 "kvm or process" pvring run --machine vax
+refuses "too many vCPUs" 64 "from 1 to 32" pvring run --machine kvm --kernel "$work/tiny" --vcpus 33
+refuses "kernel missing" 66 "no kernel '$work/none'" pvring run --machine kvm --kernel "$work/none"
+refuses "kernel is a directory" 65 "cannot read the kernel" pvring run --machine kvm --kernel "$work"
+refuses "not a kernel" 65 "no ELF image" pvring run --machine kvm --kernel "$work/zeroes"
+refuses "kernel cut off" 65 "beyond the end" pvring run --machine kvm --kernel "$work/short"
+refuses "no PVH note" 65 "no PVH entry.*CONFIG_PVH" pvring run --machine kvm --kernel "$work/noteless"
+refuses "initrd missing" 66 "no initrd '$work/none'" pvring run --machine kvm --kernel "$work/tiny" --initrd "$work/none"
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+	refuses "no /dev/kvm" 66 "no /dev/kvm.*kvm-intel" unshare -m sh -c \
+		"mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && exec pvring run --machine kvm --kernel '$work/tiny'"
+	chmod 755 "$work"
+	refuses "no permission for /dev/kvm" 77 "no permission for /dev/kvm" unshare -m sh -c \
+		"mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 600 /dev/kvm c 10 232 &&
+		cp '$BUILD/pvring' '$work/pvring' &&
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups '$work/pvring' run --machine kvm --kernel '$work/tiny'"
+fi
+if [ -c /dev/kvm ] && [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
+	refuses "too little memory" 64 "too little.*--memory" pvring run --machine kvm --kernel "$work/tiny" --initrd "$work/initrd" --memory 64M
+	pvring run --machine kvm --kernel "$work/tiny" </dev/null >"$work/log" 2>"$work/err"
+	check "a kernel of a page powers off" test $? = 0
+	check "the mode is said in one line" grep -q '^pvring: KVM with' "$work/err"
+	check "its text port" grep -q 'tiny: by the text port' "$work/log"
+	check "its hypercall page" grep -q 'tiny: by the hypercall page' "$work/log"
+	check "its timer and its event" grep -q 'tiny: woken by its timer' "$work/log"
+	check "with four vCPUs" sh -c "pvring run --machine kvm --vcpus 4 --kernel '$work/tiny' </dev/null | grep -q woken"
+	check "with 5 GiB" sh -c "pvring run --machine kvm --memory 5G --kernel '$work/tiny' </dev/null | grep -q woken"
+fi
