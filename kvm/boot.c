@@ -17,6 +17,8 @@ static int file_failed(struct why *why, const char *what, const char *path, int 
 		return kvm_fail(why, err, "there is no %s '%s'", what, path);
 	if (err == -EACCES)
 		return kvm_fail(why, err, "no permission to read the %s '%s'", what, path);
+	if (err == -EISDIR)
+		return kvm_fail(why, -ENOEXEC, "the %s '%s' is a directory", what, path);
 	if (err == -EFBIG)
 		return kvm_fail(why, -ENOEXEC, "the %s '%s' is larger than 1 GiB", what, path);
 	return kvm_fail(why, err, "cannot read the %s '%s': %s", what, path, strerror(-err));

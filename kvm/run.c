@@ -84,11 +84,13 @@ static int prepare(struct vm *vm, struct kvm_files *files, struct why *why)
 	if (!vm->stats)
 		return kvm_fail(why, -ENOMEM, "no memory");
 	vm->stats->vcpus = vm->boot.vcpus;
-	mode_say(vm,
-		vm->xen ? 0 : kvm_patch_hypercalls(files->image, &vm->kernel, KVM_HYPERCALL_PORT));
+	const unsigned patched =
+		vm->xen ? 0 : kvm_patch_hypercalls(files->image, &vm->kernel, KVM_HYPERCALL_PORT);
+
 	err = kvm_boot_load(vm, files, why);
 	if (err)
 		return err;
+	mode_say(vm, patched);
 	err = kvm_memory_update(vm, NULL);
 	if (err)
 		return kvm_fail(why, err, "KVM refuses the guest's memory: %s", strerror(-err));

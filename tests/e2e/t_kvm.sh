@@ -3,24 +3,19 @@
 # The kvm machine with a kernel of a page, where there is a /dev/kvm, and what it says to wrong input.
 . "$(dirname "$0")/lib.sh"
 unset PVRING_DIR PVRING_DOMID XENSTORED_PATH
-gcc -m32 -nostdlib -static -Wl,-n,-Ttext=0x100000,--section-start=.note.Xen=0x105000,--build-id=none,--no-warnings \
-	"$root/tests/e2e/kvm/tiny.S" -o "$work/tiny" 2>/dev/null ||
-	gcc -m32 -nostdlib -static -Wl,-n,-Ttext=0x100000,--section-start=.note.Xen=0x105000,--build-id=none \
-		"$root/tests/e2e/kvm/tiny.S" -o "$work/tiny" 2>"$work/ld"
-objcopy --remove-section .note.Xen "$work/tiny" "$work/noteless"
+gcc -m32 -nostdlib -static -Wl,-n,-Ttext=0x100000,--section-start=.note.Xen=0x105000,--build-id=none,--no-warn-rwx-segments \
+	"$root/tests/e2e/kvm/tiny.S" -o "$work/tiny"
+objcopy --remove-section .note.Xen "$work/tiny" "$work/noteless" 2>/dev/null
 head -c 100000 /dev/zero >"$work/zeroes"
 head -c 4000 "$work/tiny" >"$work/short"
 truncate -s 80M "$work/initrd"
-run() {
-	pvring run --machine kvm "$@"
-}
 refuses "no kernel named" 64 "needs a kernel" pvring run --machine kvm
 refuses "a kernel without the machine" 64 "needs --machine kvm" pvring run --kernel "$work/tiny"
 refuses "a kernel and a command" 64 "not a command" pvring run --machine kvm --kernel "$work/tiny" -- true
 refuses "no such machine" 64 "kvm or process" pvring run --machine vax
 refuses "too many vCPUs" 64 "from 1 to 32" pvring run --machine kvm --kernel "$work/tiny" --vcpus 33
 refuses "kernel missing" 66 "no kernel '$work/none'" pvring run --machine kvm --kernel "$work/none"
-refuses "kernel is a directory" 65 "cannot read the kernel" pvring run --machine kvm --kernel "$work"
+refuses "kernel is a directory" 65 "is a directory" pvring run --machine kvm --kernel "$work"
 refuses "not a kernel" 65 "no ELF image" pvring run --machine kvm --kernel "$work/zeroes"
 refuses "kernel cut off" 65 "beyond the end" pvring run --machine kvm --kernel "$work/short"
 refuses "no PVH note" 65 "no PVH entry.*CONFIG_PVH" pvring run --machine kvm --kernel "$work/noteless"
