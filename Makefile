@@ -117,6 +117,11 @@ $(BUILD)/tests/guest: $(call obj,tests/guest) $(addprefix $(BUILD)/,libpvring.a 
 	@mkdir -p $(@D)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
 
+# ---- a hostile guest; tests/e2e/slow_hostile.sh runs it --------------------------------------------------
+$(BUILD)/tests/hostile: $(call obj,tests/hostile) $(addprefix $(BUILD)/,libpvring.a libprocess.a libclient.a)
+	@mkdir -p $(@D)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
+
 HAVE_M32 := $(and $(wildcard /usr/include/gnu/stubs-32.h),$(wildcard /usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a))
 test-guests: $(BUILD)/tests/guest
 	$(if $(HAVE_M32),@$(MAKE) --no-print-directory M32=1 $(BUILD)/m32/tests/guest)
@@ -139,8 +144,8 @@ test-e2e: all $(BUILD)/tests/ports test-guests
 # The slower suites, after make test.
 check-slow:
 	@tools/install-packages.sh ci
-	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine
-	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_net.sh slow_net_features.sh
+	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine build/tests/hostile
+	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_net.sh slow_net_features.sh slow_hostile.sh
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
 	@$(MAKE) --no-print-directory SAN=asan test-unit test-e2e
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan build/tsan/tests/unit
