@@ -18,6 +18,8 @@ static const struct verb {
 	{"create", verb_create, "create a domain"},
 	{"destroy", verb_destroy, "end a domain"},
 	{"list", verb_list, "list domains"},
+	{"shutdown", verb_shutdown, "ask a guest's kernel to power off"},
+	{"reboot", verb_reboot, "ask a guest's kernel to reboot"},
 	{"block-attach", verb_block_attach, "give a domain a disk"},
 	{"block-detach", verb_block_detach, "take a disk away"},
 	{"block-resize", verb_block_resize, "tell a guest that its disk has another size"},

@@ -167,6 +167,8 @@ int verb_netback(int argc, char **argv);
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
 int verb_list(int argc, char **argv);
+int verb_shutdown(int argc, char **argv);
+int verb_reboot(int argc, char **argv);
 int verb_block_attach(int argc, char **argv);
 int verb_block_detach(int argc, char **argv);
 int verb_block_resize(int argc, char **argv);

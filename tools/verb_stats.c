@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "stats_kvm.h"
 #include "stats_read.h"
 
 struct options {
@@ -57,6 +58,7 @@ static json_t *number(uint64_t value, uint64_t ns)
 /* Two lists, read at about the same time. */
 struct all {
 	struct stats_list disks, vifs;
+	const char *dir;
 	uint64_t ns; /* counted in that time; 0: totals */
 };
 
@@ -91,6 +93,7 @@ static void print_json(FILE *to, const struct all *all)
 	}
 	for (unsigned i = 0; i < all->vifs.count; i++)
 		json_array_append_new(array, record_json(&all->vifs, i, all->ns));
+	stats_kvm_json(array, all->dir);
 	verb_print_json(to, array);
 }
 
@@ -248,6 +251,7 @@ int verb_stats(int argc, char **argv)
 		       : read_all(verb_args_dir(&o.args), &all);
 	if (rc)
 		return rc;
+	all.dir = verb_args_dir(&o.args);
 
 	void (*print)(FILE *, const struct all *) = o.args.json     ? print_json
 						    : o.openmetrics ? print_openmetrics
@@ -257,6 +261,8 @@ int verb_stats(int argc, char **argv)
 		rc = replace(&o, &all, print);
 	else
 		print(stdout, &all);
+	if (print == print_table && !o.output)
+		stats_kvm_print(stdout, all.dir);
 	free_all(&all);
 	return rc;
 }
