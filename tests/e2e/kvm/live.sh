@@ -10,10 +10,10 @@ live_start() {
 	: >live.log
 	exec 3<>keys
 	XDG_RUNTIME_DIR=/tmp/run pvring run --machine kvm --kernel /guest/$k --initrd $k.cpio --vcpus $v --memory 256M \
-		--append "console=hvc0 loglevel=4 panic=-1 do=shell" "$@" <keys >live.log 2>&1 &
+		--append "console=hvc0 loglevel=${LOGLEVEL:-4} panic=-1 do=shell" "$@" <keys >live.log 2>&1 &
 	live=$!
-	asked=0
-	within 60 grep -aq "GUEST shell" live.log || return 1
+	: >asks
+	within 60 grep -aq "GUEST shell" live.log || { tail -5 live.log; return 1; }
 	PVRING_DIR=$(echo /tmp/run/pvring-*)
 	export PVRING_DIR XENSTORED_PATH=$PVRING_DIR/xenstored.sock PVRING_DOMID=1
 	ask "stty -echo; PS1=" # so that only what is answered is in the log
@@ -29,7 +29,7 @@ within() { # within SECONDS COMMAND...
 answered() { tr -d '\r' <live.log | grep -aq "^$1 [0-9]"; }
 # ask COMMAND: runs it in the guest, prints what it says; its status.
 ask() {
-	asked=$((asked + 1))
+	asked=$(wc -l <asks) && echo >>asks # in a file, for an ask in $(..) counts too
 	echo "echo; echo ASK$asked; { $*; } 2>&1; echo; echo END$asked \$?" >&3
 	within ${ASK_LIMIT:-40} answered END$asked || { echo "no answer: $*"; tail -5 live.log; return 1; }
 	tr -d '\r' <live.log | sed -n "/^ASK$asked\$/,/^END$asked /p" | sed '1d;$d' | grep -v '^$'

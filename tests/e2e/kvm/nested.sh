@@ -73,6 +73,7 @@ mkdir -p root/{bin,dev,proc,sys,tmp,run,m,guest/cloud.d,guest/amd64.d,lib,lib64,
 cp "$busybox" root/bin/busybox
 for applet in $("$busybox" --list); do [ "$applet" = busybox ] || ln -sf busybox "root/bin/$applet"; done
 cp "$modules/virt/lib/irqbypass.ko" $kvm/kvm.ko $kvm/kvm-amd.ko root/m/
+[ $xen = 0 ] || touch root/m/xen # run.sh may want to know
 for m in drivers/crypto/ccp/ccp drivers/net/tun net/802/stp net/llc/llc net/bridge/bridge; do
 	cp "$modules/$m.ko" root/m/ 2>/dev/null || true
 done

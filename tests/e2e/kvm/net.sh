@@ -6,7 +6,7 @@ net_host() { # a bridge at 10.77.0.1 with a web server
 	ip addr add 10.77.0.1/24 dev br0
 	ip link set br0 up
 	mkdir -p www
-	head -c 8M /dev/urandom >www/data
+	dd if=/dev/urandom of=www/data bs=64k count=128 2>/dev/null
 	httpd -p 10.77.0.1:80 -h www
 }
 same() { [ "$(md5sum <"$1")" = "$(md5sum <"$2")" ]; }
@@ -16,8 +16,8 @@ down() { # the guest fetches a file
 	[ "$got" = "$want" ] || { echo "$got, not $want"; return 1; }
 }
 up() { # and sends one
-	rm -f got
-	timeout 40 nc -l -p 9000 >got &
+	rm -f got hold; mkfifo hold # nc ends when its input does
+	timeout 40 nc -l -p 9000 >got 0<>hold &
 	nc=$!
 	ask 'wget -q -O /d http://10.77.0.1/data; nc 10.77.0.1 9000 </d; rm /d'
 	wait $nc
