@@ -3,7 +3,8 @@
  * The outside that is passt, a user's way out without privileges: a Unix stream socket on which
  * each packet follows its length, four bytes, most significant first. It knows no offloads and no
  * queues. A stream takes and gives what it likes: a packet that is half written is kept until the
- * rest goes, and what is read waits until it is whole. Source: passt(1), and QEMU's -netdev stream,
+ * rest goes, and what is read waits until it is whole. One that goes away is dialled again, at most
+ * once a second and when there is something for it. Source: passt(1), and QEMU's -netdev stream,
  * whose framing it is.
  */
 #include <arpa/inet.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "inbox.h"
@@ -23,24 +25,44 @@
 #define FRAME    18u /* Ethernet header and a VLAN tag */
 #define IN_BYTES (4u * (PVR_NETBACK_PARCEL_MAX + LENGTH))
 #define IOV_MAX_ 64
+#define AGAIN_NS 1000000000ull /* between two tries to reach one that is gone */
+#define LINES    10u           /* of the log, for one that comes and goes */
 /* There is room when nothing waits; then all packets of a batch find room here (tx.h). */
 #define OUT_BYTES (PVR_NETBACK_TX_SLOTS * (4096u + LENGTH))
 
 struct passt {
 	struct pvr_netback_outside outside;
 	struct sockaddr_un address;
-	unsigned mtu;
+	unsigned domid, devid, mtu;
 	int fd;           /* -1: it is gone */
+	uint64_t dialled; /* when */
+	unsigned said;    /* lines */
 	size_t out, sent; /* bytes in `rest`, and how many of them are gone */
 	size_t in, taken; /* bytes in `bytes`, and how many of them were read */
 	uint8_t rest[OUT_BYTES];
 	uint8_t bytes[IN_BYTES];
 };
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void say(struct passt *passt, const char *what)
+{
+	if (passt->said++ < LINES)
+		fprintf(stderr, "pvring netback: vif %u/%u: passt: %s: %s\n", passt->domid,
+			passt->devid, passt->address.sun_path, what);
+}
+
 static int dial(struct passt *passt)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), result;
 
+	passt->dialled = now_ns();
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&passt->address, sizeof(passt->address))) {
@@ -58,9 +80,20 @@ static int hang_up(struct passt *passt, int result)
 {
 	if (passt->fd >= 0)
 		close(passt->fd);
+	if (passt->fd >= 0 && result)
+		say(passt, result == -EPROTO ? "a packet of an impossible length" : "it is gone");
 	passt->fd = -1;
 	passt->out = passt->sent = passt->in = passt->taken = 0;
 	return result;
+}
+
+/* 0 when it is back. */
+static int dial_again(struct passt *passt)
+{
+	if (now_ns() - passt->dialled < AGAIN_NS || dial(passt))
+		return -ENOTCONN;
+	say(passt, "it is back");
+	return 0;
 }
 
 static int passt_open(const struct pvr_netback_spec *spec, struct pvr_netback_outside **outside,
@@ -84,6 +117,8 @@ static int passt_open(const struct pvr_netback_spec *spec, struct pvr_netback_ou
 	passt->outside.queues_max = 1;
 	passt->address.sun_family = AF_UNIX;
 	strcpy(passt->address.sun_path, spec->params);
+	passt->domid = spec->domid;
+	passt->devid = spec->devid;
 	passt->mtu = spec->mtu;
 	result = dial(passt);
 	if (result) {
@@ -160,7 +195,7 @@ static int passt_write(
 	ssize_t sent;
 
 	(void)queue;
-	if (passt->fd < 0)
+	if (passt->fd < 0 && dial_again(passt))
 		return -ENOTCONN;
 	memcpy(frame, iov, (size_t)count * sizeof(*iov));
 	for (int i = 1; i < count; i++)

@@ -448,6 +448,35 @@ static void passt_that_lies_or_leaves(void)
 	passt_down();
 }
 
+/* The guest's own packets bring it back, once its patience of a second is over. */
+static void passt_that_comes_back(void)
+{
+	struct pollfd waiting = {.events = POLLIN};
+	int16_t status = NETIF_RSP_DROPPED;
+	uint8_t frame[64];
+	short events;
+
+	passt_up(0);
+	net_post(0, 0, 60);
+	close(peer);
+	net_turn();
+	for (unsigned i = 0; i < 100 && status != NETIF_RSP_OKAY; i++) {
+		net_send(0, net_request(0, 0, 60, 0, 1));
+		net_publish(0);
+		net_turn();
+		status = net_answer(0).status;
+		poll(NULL, 0, 50);
+	}
+	CU_ASSERT_EQUAL(status, NETIF_RSP_OKAY);
+	waiting.fd = listener;
+	CU_ASSERT_EQUAL_FATAL(poll(&waiting, 1, 0), 1);
+	peer = accept(listener, NULL, NULL);
+	CU_ASSERT_EQUAL(recv_all(frame, 64), 64);
+	CU_ASSERT_EQUAL(memcmp(frame, "\0\0\0\74", 4), 0);
+	CU_ASSERT(pvr_netback_queue_fd(net.queue[0].back, &events) >= 0);
+	passt_down();
+}
+
 static void passt_missing(void)
 {
 	struct pvr_netback_outside *outside;
@@ -464,4 +493,4 @@ static void passt_missing(void)
 
 PVR_SUITE(netback_outside, CASE(tap_device), CASE(bad_names), CASE(tap_bridge), CASE(tap_out),
 	CASE(tap_in), CASE(tap_down), CASE(passt_frames), CASE(passt_slow_reader),
-	CASE(passt_that_lies_or_leaves), CASE(passt_missing))
+	CASE(passt_that_lies_or_leaves), CASE(passt_that_comes_back), CASE(passt_missing))
