@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/if_tun.h>
@@ -24,6 +25,9 @@
 
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
 #define FRAME     18u /* Ethernet header and a VLAN tag */
+
+#define IN_USE_NS    1200000000l
+#define IN_USE_TRIES 60
 
 struct tap {
 	struct pvr_netback_outside outside;
@@ -75,13 +79,22 @@ static struct ifreq ifreq_of(const char *name)
 	return ifr;
 }
 
-/* Somebody has its queues: they would get our packets, and we theirs. */
+/*
+ * Somebody has its queues: they would get our packets, and we theirs. The kernel tells up to a second late that
+ * nobody has them any more, as when a backend died just now (linkwatch), and so it is asked for a while.
+ */
 static int in_use(const char *name)
 {
+	const struct timespec pause = {.tv_nsec = IN_USE_NS / IN_USE_TRIES};
 	struct ifreq ifr = ifreq_of(name);
 
-	return !if_ioctl(SIOCGIFFLAGS, &ifr) && (ifr.ifr_flags & IFF_UP) &&
-	       (ifr.ifr_flags & IFF_RUNNING);
+	for (unsigned i = 0; i < IN_USE_TRIES; i++) {
+		if (if_ioctl(SIOCGIFFLAGS, &ifr) || !(ifr.ifr_flags & IFF_UP) ||
+			!(ifr.ifr_flags & IFF_RUNNING))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	return 1;
 }
 
 static int set_up(const struct tap *tap)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -124,6 +125,33 @@ static void device(void)
 static void tap_device(void)
 {
 	isolated(device);
+}
+
+/* One that the operator made stays, and the successor of a backend that died takes it at once. */
+static void lasting(void)
+{
+	struct ifreq ifr = {.ifr_name = NAME, .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE};
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	unsigned index;
+
+	CU_ASSERT_EQUAL_FATAL(ioctl(fd, TUNSETIFF, &ifr), 0);
+	CU_ASSERT_EQUAL_FATAL(ioctl(fd, TUNSETPERSIST, 1), 0);
+	close(fd);
+	index = if_nametoindex(NAME);
+	set_up();
+	for (unsigned i = 0; i < 3; i++) {
+		struct pvr_netback_outside *outside;
+		char error[PVR_NETBACK_LINE];
+
+		CU_ASSERT_EQUAL_FATAL(try_open(NAME, NULL, error, &outside), 0);
+		pvr_netback_outside_close(outside);
+		CU_ASSERT_EQUAL(if_nametoindex(NAME), index);
+	}
+}
+
+static void tap_that_lasts(void)
+{
+	isolated(lasting);
 }
 
 static void bad_names(void)
@@ -491,6 +519,6 @@ static void passt_missing(void)
 	CU_ASSERT_EQUAL(pvr_netback_outside_open(&net.spec, &outside, error), -EINVAL);
 }
 
-PVR_SUITE(netback_outside, CASE(tap_device), CASE(bad_names), CASE(tap_bridge), CASE(tap_out),
+PVR_SUITE(netback_outside, CASE(tap_device), CASE(tap_that_lasts), CASE(bad_names), CASE(tap_bridge), CASE(tap_out),
 	CASE(tap_in), CASE(tap_down), CASE(passt_frames), CASE(passt_slow_reader),
 	CASE(passt_that_lies_or_leaves), CASE(passt_that_comes_back), CASE(passt_missing))
