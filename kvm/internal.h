@@ -60,7 +60,8 @@ struct port {
 
 struct vm {
 	const struct pvr_kvm_config *config;
-	int control; /* the hypervisor daemon */
+	char dir[108]; /* of the hypervisor's sockets */
+	int control;   /* the hypervisor daemon */
 	pthread_mutex_t control_lock;
 	struct pvr_hv_boot boot;
 	unsigned word_size;

@@ -80,7 +80,7 @@ static int prepare(struct vm *vm, struct kvm_files *files, struct why *why)
 		err = kvm_vm_attach(vm, why);
 	if (err)
 		return err;
-	vm->stats = kvm_stats_new(vm->config->dir, vm->config->domid);
+	vm->stats = kvm_stats_new(vm->dir, vm->config->domid);
 	if (!vm->stats)
 		return kvm_fail(why, -ENOMEM, "no memory");
 	vm->stats->vcpus = vm->boot.vcpus;
@@ -149,7 +149,11 @@ int pvr_kvm_run(const struct pvr_kvm_config *config, char *text, size_t size)
 		return kvm_fail(&why, -ENOMEM, "no memory");
 	vm_init(vm, config);
 	prctl(PR_SET_NAME, "pvring-guest");
-	err = prepare(vm, &files, &why);
+	err = pvr_hv_dir(config->dir, vm->dir, sizeof(vm->dir));
+	if (err)
+		kvm_fail(&why, err, "the name of the hypervisor's directory is too long");
+	else
+		err = prepare(vm, &files, &why);
 	kvm_files_free(&files);
 	if (!err)
 		err = kvm_console_open(vm, &why);
@@ -161,7 +165,7 @@ int pvr_kvm_run(const struct pvr_kvm_config *config, char *text, size_t size)
 		kvm_vm_stop(vm, 0);
 	threads_join(vm);
 	kvm_console_close(vm);
-	kvm_stats_free(vm->stats, config->dir, config->domid);
+	kvm_stats_free(vm->stats, vm->dir, config->domid);
 	kvm_vm_free(vm);
 	kvm_events_close(vm);
 	if (!err)

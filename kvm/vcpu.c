@@ -139,7 +139,8 @@ static void hypercall_exit(struct vcpu *v)
 		for (int i = 0; i < 5; i++)
 			call.arg[i] = (uint32_t)args[i];
 	}
-	long result = kvm_hypercall(v, &call);
+	/* A process with the right to use ports is not the kernel. The privilege level is that of the stack. */
+	long result = s->ss.dpl ? -EPERM : kvm_hypercall(v, &call);
 
 	r->rax = is_64 ? (uint64_t)result : (uint32_t)result;
 	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
