@@ -101,7 +101,8 @@ struct net_flight {
 struct net_queue {
 	struct pvr_netfront *net;
 	unsigned index;
-	int tap, stop;    /* stop: readable when it is time to end */
+	int tap, stop;    /* stop: readable when it is time to end; -1 then */
+	uint64_t deadline; /* of its end; 0: not told to */
 	uint32_t offload; /* TUN_F_*, as told to the TAP by queue 0 */
 	int room;         /* for what the TAP has */
 	struct net_flight *flights, *idle;

@@ -23,8 +23,15 @@
 
 #include "../netback/headers.h"
 
-#define BATCH        64
-#define LOOK_MS      250 /* netfront.h: the backend's state, four times a second */
+#define BATCH   64
+#define TURNS   64  /* without a look at whether it is time to end */
+#define LOOK_MS 250 /* netfront.h: the backend's state, four times a second */
+/*
+ * The command has ended, but what it said last may be on its way, and its sockets' goodbyes too: a peer that never
+ * hears them waits for a dead one. So a queue ends when it was quiet for a while, or after a longer one.
+ */
+#define QUIET_MS     20
+#define LINGER_NS    500000000ull
 #define PACKET_MAX   65535u
 #define PACKET_PAGES ((PACKET_MAX + PVR_PAGE_SIZE - 1) / PVR_PAGE_SIZE)
 
@@ -237,8 +244,15 @@ static void offload_renew(struct net_queue *q)
 		q->offload = offload;
 }
 
-/* Sleep until the TAP, an event channel or the end has something. Nonzero: the end. */
-static int sleep_for_work(struct net_queue *q, struct pvr_netfront_queue *queue)
+/* Told to end: from now on it ends when it is quiet, or at the deadline. */
+static void begin_end(struct net_queue *q)
+{
+	q->deadline = pvr_port_now_ns() + LINGER_NS;
+	q->stop = -1;
+}
+
+/* Sleep until the TAP, an event channel or the end has something; not with work left. Nonzero: it is over. */
+static int sleep_for_work(struct net_queue *q, struct pvr_netfront_queue *queue, int busy)
 {
 	struct pollfd fds[4] = {
 		{.fd = q->stop, .events = POLLIN}, {.fd = q->room ? q->tap : -1, .events = POLLIN}};
@@ -248,12 +262,14 @@ static int sleep_for_work(struct net_queue *q, struct pvr_netfront_queue *queue)
 	for (unsigned i = 0; i < 2; i++)
 		fds[2 + i] = (struct pollfd){
 			.fd = ports[i] ? pvr_process_evtchn_fd(ports[i]) : -1, .events = POLLIN};
-	if (poll(fds, 4, LOOK_MS) <= 0)
-		return 0;
+	if (poll(fds, 4, busy ? 0 : q->deadline ? QUIET_MS : LOOK_MS) <= 0)
+		return q->deadline && (!busy || pvr_port_now_ns() > q->deadline);
 	for (unsigned i = 0; i < 2; i++)
 		if (fds[2 + i].revents)
 			pvr_process_evtchn_drain(ports[i]);
-	return fds[0].revents != 0;
+	if (fds[0].revents)
+		begin_end(q);
+	return q->deadline && pvr_port_now_ns() > q->deadline;
 }
 
 static int flights_make(struct net_queue *q, unsigned count)
@@ -271,9 +287,9 @@ int net_queue_run(struct net_queue *q)
 	struct pvr_netfront_queue *queue = pvr_netfront_queue(q->net, q->index);
 	int rc = flights_make(q, pvr_netfront_info(q->net)->entries);
 
-	while (!rc) {
+	for (unsigned turn = 1; !rc; turn++) {
 		int got = pvr_netfront_poll(queue, BATCH);
-		int taken = got < 0 ? got : tap_take(q, queue);
+		int taken = got < 0 ? got : tap_take(q, queue), busy;
 
 		if (taken < 0) {
 			rc = taken;
@@ -281,9 +297,10 @@ int net_queue_run(struct net_queue *q)
 		}
 		if (!q->index)
 			offload_renew(q);
-		if (got >= BATCH || taken == BATCH || pvr_netfront_arm(queue))
+		busy = got >= BATCH || taken == BATCH || pvr_netfront_arm(queue);
+		if (busy && turn % TURNS)
 			continue;
-		if (sleep_for_work(q, queue))
+		if (sleep_for_work(q, queue, busy))
 			break;
 	}
 	while (q->pages)
