@@ -145,7 +145,7 @@ test-e2e: all $(BUILD)/tests/ports test-guests
 check-slow:
 	@tools/install-packages.sh ci
 	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine build/tests/hostile
-	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_kvm.sh slow_net.sh slow_net_features.sh slow_hostile.sh
+	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_kvm.sh slow_kvm_xen.sh slow_net.sh slow_net_features.sh slow_hostile.sh
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
 	@$(MAKE) --no-print-directory SAN=asan test-unit test-e2e
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan build/tsan/tests/unit

@@ -3,8 +3,12 @@
 # The kvm machine with a kernel of a page, where there is a /dev/kvm, and what it says to wrong input.
 . "$(dirname "$0")/lib.sh"
 unset PVRING_DIR PVRING_DOMID XENSTORED_PATH
-gcc -m32 -nostdlib -static -Wl,-n,-Ttext=0x100000,--section-start=.note.Xen=0x105000,--build-id=none,--no-warn-rwx-segments \
-	"$root/tests/e2e/kvm/tiny.S" -o "$work/tiny"
+kernel() {
+	gcc -m32 -nostdlib -static -Wl,-n,-Ttext=0x100000,--section-start=.note.Xen=0x105000,--build-id=none,--no-warn-rwx-segments \
+		"$root/tests/e2e/kvm/$1.S" -o "$work/$1"
+}
+kernel tiny
+kernel idle
 objcopy --remove-section .note.Xen "$work/tiny" "$work/noteless" 2>/dev/null
 head -c 100000 /dev/zero >"$work/zeroes"
 head -c 4000 "$work/tiny" >"$work/short"
@@ -39,4 +43,13 @@ if [ -c /dev/kvm ] && [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
 	check "its timer and its event" grep -q 'tiny: woken by its timer' "$work/log"
 	check "with four vCPUs" sh -c "pvring run --machine kvm --vcpus 4 --kernel '$work/tiny' </dev/null | grep -q woken"
 	check "with 5 GiB" sh -c "pvring run --machine kvm --memory 5G --kernel '$work/tiny' </dev/null | grep -q woken"
+	(sleep 1; printf '\035'; sleep 5) | timeout 10 script -qec "pvring run --machine kvm --kernel '$work/idle'" /dev/null >"$work/log" 2>&1
+	check "Ctrl-] on the terminal ends an idle guest" test $? = 0
+	check "the terminal was told how" grep -q 'Ctrl-\] ends it' "$work/log"
+	timeout -s TERM 2 pvring run --machine kvm --kernel "$work/idle" </dev/null 2>/dev/null
+	check "SIGTERM ends a guest and its system" within 5 sh -c "! pgrep -x pvring-guest"
+	start_system
+	domid=$(pvring create idle --memory 16M)
+	refuses "shutdown of a domain that is down" 69 "not running" pvring shutdown idle
+	refuses "reboot of no domain" 66 "no domain 'nobody'" pvring reboot nobody
 fi

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# Unmodified Debian kernels as guests under a real KVM, which is emulated where there is none (nested.sh). Sourced by the
+# slow_kvm*.sh with `mode`, the option that nested.sh gets.
+. "$(dirname "$0")/lib.sh"
+here=$root/tests/e2e/kvm
+export NESTED=$root/build/kvm-nested
+payload=$work/payload
+mkdir -p "$payload/bin" "$payload/lib" "$work/ref"
+
+collect() { # collect PROGRAM...: with the libraries it needs
+	for program; do
+		cp "$program" "$payload/bin/"
+		ldd "$program" | grep -o '/[^ ]*' | while read -r l; do cp -Ln "$l" "$payload/lib/"; done
+	done
+}
+collect "$BUILD/pvring" /sbin/e2fsck "$(command -v xenstore-ls)" "$(command -v xenstore-write)"
+strip "$payload/bin/pvring"
+head -c 4M /dev/urandom >"$work/ref/ref"
+(cd "$work/ref" && md5sum ref >ref.md5)
+mke2fs -q -t ext4 -d "$work/ref" "$payload/disk.img" 40M
+cp "$here/run.sh" "$here/guest-init" "$payload/"
+
+console=$work/console.log
+"$here/nested.sh" $mode -t 270 "$payload" >"$console" 2>&1
+status=$?
+[ $status = 0 ] || tail -60 "$console"
+check "the scenario ended well" test $status = 0
+grep -a '^RESULT' "$console" | sed 's/^RESULT //' | tee "$work/results"
+grep -q '^FAIL' "$work/results" && failed=1
+check "the mode is said" grep -aq -e "pvring: KVM with${mode:+ Xen}" "$console"
+exit
