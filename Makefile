@@ -141,18 +141,23 @@ test:
 test-e2e: all $(BUILD)/tests/ports test-guests
 	@BUILD=$(abspath $(BUILD)) tests/e2e/run.sh
 
-# The slower suites, after make test.
+# The slower suites, after make test, in two lanes at a time: real programs and kernels, and sanitizers and fuzzers.
 check-slow:
 	@tools/install-packages.sh ci
 	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine build/tests/hostile
+	@MAKEFLAGS= $(MAKE) --no-print-directory -j2 -Otarget slow-real slow-checked
+
+slow-real:
 	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_kvm.sh slow_kvm_xen.sh slow_net.sh slow_net_features.sh slow_hostile.sh
+
+slow-checked:
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
 	@$(MAKE) --no-print-directory SAN=asan test-unit test-e2e
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan build/tsan/tests/unit
 	@$(MAKE) --no-print-directory SAN=tsan test-unit
 	@$(MAKE) --no-print-directory fuzz
 
-.PHONY: demo test test-e2e test-guests check-slow
+.PHONY: demo test test-e2e test-guests check-slow slow-real slow-checked
 
 # ---- the wire headers against libxen-dev's -----------------------------------------------------------
 test-abi:
@@ -172,7 +177,7 @@ FUZZ_SRC_kernel := $(addprefix kvm/,elf.c payload.c patch.c)
 FUZZ_LIBS_kernel := -lz -llzma -llz4 -lzstd
 FUZZ_SRC_netfront := netfront/decode.c
 FUZZ_SRC_netif := $(addprefix netback/,packet.c headers.c hash.c)
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 10
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .SECONDEXPANSION:
