@@ -153,8 +153,11 @@ slow-real:
 slow-checked:
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
 	@$(MAKE) --no-print-directory SAN=asan test-unit test-e2e
-	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan build/tsan/tests/unit
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan all build/tsan/tests/unit
 	@$(MAKE) --no-print-directory SAN=tsan test-unit
+	@rm -f build/tsan/race.*
+	@BUILD=$(abspath build/tsan) TSAN_OPTIONS=log_path=$(abspath build/tsan)/race tests/e2e/run.sh t_net.sh
+	@! cat build/tsan/race.* 2>/dev/null
 	@$(MAKE) --no-print-directory fuzz
 
 .PHONY: demo test test-e2e test-guests check-slow slow-real slow-checked

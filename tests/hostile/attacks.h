@@ -23,6 +23,7 @@ int attack_fails(const struct attack *attack, const char *what, int got);
 int attack_flood(const struct attack *attack, enum outcome opened);
 int attack_flip(const struct attack *attack, enum outcome opened);
 int attack_noise(const struct attack *attack, enum outcome opened);
+int attack_murmur(const struct attack *attack, enum outcome opened);
 int attack_starve(const struct attack *attack, enum outcome opened);
 
 #endif

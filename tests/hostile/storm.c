@@ -141,6 +141,43 @@ int attack_noise(const struct attack *attack, enum outcome opened)
 	return outcome == BROKEN ? 0 : attack_fails(attack, "the interface goes on", (int)outcome);
 }
 
+/* The same with values that could be meant: short packets, long chains, references that are there or nearly. */
+static void *murmur(void *unused)
+{
+	uint32_t *slots = (uint32_t *)(void *)rig.tx.slots;
+	unsigned seed = (unsigned)pvr_port_now_ns();
+
+	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+		volatile uint32_t *slot = slots + 3 * ((unsigned)rand_r(&seed) % 256);
+		uint32_t flags = (uint32_t)rand_r(&seed) % 8;
+
+		slot[0] = rig.ref[0] + (uint32_t)rand_r(&seed) % (PAGES + 8);
+		slot[1] = flags << 16 | ((uint32_t)rand_r(&seed) & 2047);
+		slot[2] = ((uint32_t)rand_r(&seed) & 2047) << 16;
+	}
+	return unused;
+}
+
+int attack_murmur(const struct attack *attack, enum outcome opened)
+{
+	uint64_t deadline = pvr_port_now_ns() + 2 * SECOND, packets = 0;
+	enum outcome outcome = opened;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, murmur, NULL))
+		return attack_fails(attack, "a thread", 0);
+	while (outcome <= DROPPED && pvr_port_now_ns() < deadline) {
+		rig.tx.prod += 200;
+		rig_request(0, 0, 60, 0);
+		outcome = rig_flush();
+		packets += 201;
+	}
+	atomic_store(&stop, 1);
+	pthread_join(thread, NULL);
+	printf("%s: %llu slots\n", attack->name, (unsigned long long)packets);
+	return outcome == SILENT ? attack_fails(attack, "silence", 0) : 0;
+}
+
 /* ---- nothing taken ---- */
 
 static int carrier_is(const char *value, unsigned seconds)
