@@ -6,10 +6,12 @@
 #include "device.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <pvring/xenbus.h>
 
@@ -142,12 +144,23 @@ static const char *ring_settle(struct pvr_back_ring **ring)
 	return error;
 }
 
+static void leave_to_frontend(struct pvr_back_device *device, const char *error)
+{
+	pvr_back_device_complain(device, "not taken over: %s", error);
+	device->taking_over = 0;
+	device->left = 1;
+}
+
 static void rings_settle(struct pvr_back_device *device)
 {
 	for (unsigned i = 0; i < PVR_BACK_RINGS; i++) {
 		const char *error =
 			device->lent[i].ring ? ring_settle(&device->lent[i].ring) : NULL;
 
+		if (error && device->taking_over && !device->lent[i].ring) {
+			leave_to_frontend(device, error);
+			continue;
+		}
 		if (error && !device->closing)
 			fail(device, error);
 	}
@@ -275,7 +288,10 @@ static enum outcome prepare(struct pvr_back_device *device)
 		return WAIT;
 	if (device->home->kind->prepare(device, &nodes, error))
 		return refuse(device, error);
-	device->reconfiguring = 0;
+	device->reconfiguring = device->taking_over = device->left = 0;
+	if (getrandom(&device->serving, sizeof(device->serving), 0) != sizeof(device->serving))
+		return refuse(device, "no random numbers");
+	pvr_back_nodes_add(&nodes, "journal", "%016" PRIx64, device->serving);
 	pvr_back_nodes_add(&nodes, "hotplug-status", "connected");
 	/* Asked before it can answer us: what is Connected now is so to somebody else. */
 	device->fresh = read_state(device->home->host, device->frontend) != XenbusStateConnected;
@@ -313,6 +329,74 @@ static enum outcome announce(struct pvr_back_device *device)
 		device->home->kind->announce(device, &nodes);
 	return publish(device, &nodes,
 		device->reconfiguring ? XenbusStateReconfigured : XenbusStateConnected);
+}
+
+/* ---- after another's death ---- */
+
+static int read_serving(struct pvr_back_device *device)
+{
+	char text[24], *end;
+
+	if (pvr_back_node_text(
+		    device->home->host, device->path, "journal", text, sizeof(text)) != 16)
+		return -ENOENT;
+	device->serving = strtoull(text, &end, 16);
+	return *end ? -EINVAL : 0;
+}
+
+/*
+ * Both are Connected, but nobody serves: the backend died, and a frontend that has not noticed
+ * (Linux's never do) still fills the rings. They are mapped again and served on from where their
+ * journals have them, without a word to the frontend. 1 when that has begun; otherwise the frontend
+ * has to offer new rings.
+ */
+static int take_over(struct pvr_back_device *device, const struct view *view)
+{
+	struct pvr_back_nodes nodes = {0};
+	char error[PVR_BACK_LINE];
+	const char *missing;
+
+	if (view->own != XenbusStateConnected || find_frontend(device) ||
+		read_state(device->home->host, device->frontend) != XenbusStateConnected)
+		return 0;
+	if (read_serving(device) || device->home->kind->prepare(device, &nodes, error))
+		return 0;
+	device->taking_over = 1;
+	missing = device->home->kind->offer(device);
+	if (missing) {
+		leave_to_frontend(device, missing);
+		device->left = 0; /* nothing was begun */
+		return 0;
+	}
+	device->self = XenbusStateConnected;
+	return 1;
+}
+
+/* Every ring is served again. */
+static enum outcome taken_over(struct pvr_back_device *device)
+{
+	unsigned again = 0;
+
+	device->taking_over = 0;
+	for (unsigned i = 0; i < PVR_BACK_RINGS; i++)
+		again += device->lent[i].ring ? device->lent[i].ring->rewound : 0;
+	if (!device->home->quiet)
+		fprintf(stderr, "pvring %s: %s %u/%u: taken over, %u done again\n",
+			device->home->kind->program, device->home->kind->type, device->domid,
+			device->devid, again);
+	return device->home->kind->outdated && device->home->kind->outdated(device)
+		       ? announce(device)
+		       : AGAIN;
+}
+
+/* What could not be taken over is let go, and the handshake begins anew. */
+static enum outcome begin_anew(struct pvr_back_device *device)
+{
+	if (!rings_released(device))
+		return WAIT;
+	device->left = 0;
+	device->self = XenbusStateInitialising;
+	return AGAIN;
 }
 
 /* ---- a step ---- */
@@ -370,10 +454,10 @@ static enum outcome start_closing(struct pvr_back_device *device)
 }
 
 /*
- * A frontend that is Connected still uses the rings of a backend that died, where answers have
- * overwritten requests out of order: it has to offer new ones. Where that is said by Connected too,
- * it must have been seen in another state, or its state must have been written again since we are
- * InitWait: it can have gone back and forth faster than we look.
+ * A frontend that is Connected still uses the rings of a backend that died, which could not be
+ * taken over: answers have overwritten requests out of order, and it has to offer new ones. Where
+ * that is said by Connected too, it must have been seen in another state, or its state must have
+ * been written again since we are InitWait: it can have gone back and forth faster than we look.
  */
 static int offers(const struct pvr_back_device *device, enum xenbus_state front)
 {
@@ -450,12 +534,18 @@ static enum outcome step(struct pvr_back_device *device, int *error)
 	}
 	if (device->home->stopping)
 		return stop(device);
+	if (device->self == XenbusStateUnknown && take_over(device, &view))
+		return AGAIN;
 	if (!adopt_state(device, &view))
 		return WAIT;
 	if (device->closing)
 		return finish_closing(device, &view);
 	if (device->useless)
 		return WAIT;
+	if (device->left)
+		return begin_anew(device);
+	if (device->taking_over && rings_live(device))
+		return taken_over(device);
 	if (has_rings(device) && device->self == XenbusStateInitWait)
 		return rings_live(device) ? announce(device) : WAIT;
 	switch (device->home->kind->look ? device->home->kind->look(device) : PVR_BACK_SAME) {

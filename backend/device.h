@@ -47,8 +47,16 @@ struct pvr_back_kind {
 	 */
 	int (*prepare)(struct pvr_back_device *device, struct pvr_back_nodes *nodes,
 		char error[PVR_BACK_LINE]);
-	/* Read what the frontend offers and lend its rings. NULL, or what is wrong. */
+	/*
+	 * Read what the frontend offers and lend its rings. NULL, or what is wrong. While the
+	 * device is `taking_over`: with their journals, and nothing is lent when one is missing.
+	 */
 	const char *(*offer)(struct pvr_back_device *device);
+	/*
+	 * A frontend whose rings were taken over knows something else than what is: announce. Or
+	 * NULL.
+	 */
+	int (*outdated)(struct pvr_back_device *device);
 	/* Nodes for Connected. Or NULL. */
 	void (*announce)(struct pvr_back_device *device, struct pvr_back_nodes *nodes);
 	/* Look at the watched nodes, and at what the rings' workers have to say. Or NULL. */
@@ -85,6 +93,9 @@ struct pvr_back_device {
 	int ended;              /* stopping, and closed */
 	int fresh;              /* the frontend was seen without rings of an earlier backend */
 	int reconfiguring;      /* the offer is read again for a frontend that says so */
+	int taking_over;        /* the rings of a backend that died are on their way to workers */
+	int left;               /* that has failed: the frontend has to offer new ones */
+	uint64_t serving;       /* see backend/journal.h */
 	unsigned front_events;  /* of its state; the first comes with the watch */
 	unsigned errors;        /* lines logged */
 	struct {

@@ -33,6 +33,7 @@ struct pvr_back_ring {
 		state; /* enum pvr_back_ring_state; a release store hands over what stands below */
 	_Atomic int leave; /* the control thread wants it back */
 	const char *error; /* with FAILED and BROKEN: one line, a constant */
+	unsigned rewound;  /* with LIVE: so many are done again, of what a dead backend left */
 	/* Where events that came in, and spins that found work or did not, are counted. */
 	_Atomic uint64_t *events_in, *polls_hit, *polls_missed;
 

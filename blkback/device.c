@@ -3,7 +3,9 @@
 #include "device.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "configure.h"
 #include "features.h"
@@ -44,19 +46,27 @@ static const char *offer(struct pvr_back_device *base)
 	struct pvr_blkback_limits *limits = &device->limits;
 	int limited = limits->requests.per_second || limits->bytes.per_second;
 	struct pvr_blkback_offer offers[PVR_BLKBACK_QUEUES_MAX];
-	unsigned count;
+	struct pvr_blkback_ring *rings[PVR_BLKBACK_QUEUES_MAX] = {NULL};
+	struct pvr_blkback_journal_of of = {
+		base->home->dir, base->serving, base->devid, base->taking_over};
+	unsigned count = 0;
+	/* What was agreed upon with the last backend holds, however many workers we are. */
 	const char *error = pvr_blkback_offer_read(base->home->host, base->frontend,
-		(domid_t)base->domid, device->queues, offers, &count);
+		(domid_t)base->domid, of.again ? PVR_BLKBACK_QUEUES_MAX : device->queues, offers,
+		&count);
 
 	for (unsigned i = 0; !error && i < count; i++) {
-		struct pvr_blkback_ring *ring = pvr_blkback_ring_create(
-			&offers[i], device->disk, device->stats, limited ? limits : NULL);
-
-		if (ring)
-			pvr_back_device_lend(
-				base, i, &ring->base, device->disk->single_worker ? 0 : i);
+		rings[i] = pvr_blkback_ring_create(
+			&offers[i], &of, device->disk, device->stats, limited ? limits : NULL);
+		if (!rings[i])
+			error = of.again ? "there is no journal" : "no memory for its rings";
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (error)
+			pvr_blkback_ring_destroy(rings[i]);
 		else
-			error = "no memory for its rings";
+			pvr_back_device_lend(
+				base, i, &rings[i]->base, device->disk->single_worker ? 0 : i);
 	}
 	return error;
 }
@@ -109,6 +119,17 @@ static enum pvr_back_change look(struct pvr_back_device *base)
 	return resize(device_of(base));
 }
 
+/* What the frontend knows may be what the image was when the last backend looked. */
+static int outdated(struct pvr_back_device *base)
+{
+	char text[24], now[24];
+	int length = pvr_back_node_text(
+		base->home->host, base->path, "sectors", text, sizeof(text));
+
+	snprintf(now, sizeof(now), "%" PRIu64, device_of(base)->disk->facts.sectors);
+	return length < 0 || strcmp(text, now) != 0;
+}
+
 /* A file may be another by the time the frontend comes back; memory must still be the same. */
 static void closed(struct pvr_back_device *base, int anew)
 {
@@ -140,6 +161,7 @@ const struct pvr_back_kind pvr_blkback_kind = {
 	.offer = offer,
 	.announce = announce,
 	.look = look,
+	.outdated = outdated,
 	.closed = closed,
 	.destroy = destroy,
 };

@@ -88,6 +88,7 @@ const char *pvr_blkback_offer_read(struct pvr_host *host, const char *frontend, 
 		char path[PATH_BYTES];
 
 		offers[i] = common;
+		offers[i].queue = i;
 		snprintf(path, sizeof(path), queues > 1 ? "%s/queue-%u" : "%s", frontend, i);
 		error = read_queue(host, path, &offers[i]);
 	}

@@ -14,6 +14,7 @@
 /* One ring. */
 struct pvr_blkback_offer {
 	domid_t domid;
+	unsigned queue; /* its number */
 	unsigned pages;
 	grant_ref_t refs[PVR_BLKBACK_PAGES_MAX];
 	evtchn_port_t port; /* the frontend's */

@@ -11,6 +11,7 @@
 #include "../backend/ring.h"
 #include "disk.h"
 #include "engine.h"
+#include "journal.h"
 #include "limit.h"
 #include "offer.h"
 #include "pages.h"
@@ -56,12 +57,15 @@ struct pvr_blkback_ring {
 	struct pvr_blkback_stats *stats; /* of the device, and of all its rings */
 	struct pvr_blkback_limits *limits; /* of the device; NULL: none */
 	_Atomic uint64_t sectors; /* of the disk, which may grow and shrink: the control thread's */
+	const char *dir; /* where the journal's file is, or NULL */
+	int again; /* it takes over what another process has served */
 
 	/* From here on the worker's. */
 	struct pvr_blkback_stats counts; /* what is not in `stats` yet */
 	int counted;
 	struct pvr_ring ring;
 	struct pvr_host_area area;
+	struct pvr_blkback_journal *journal; /* an entry for each job */
 	unsigned inflight;  /* taken and not answered */
 	unsigned batch;     /* requests to take in the next turn, at most */
 	uint64_t wait_until; /* when a limit lets more through; 0: nothing waits for that */
@@ -80,11 +84,17 @@ struct pvr_blkback_turn {
 	struct pvr_blkback_pages pages;
 };
 
-/* By the control thread. NULL: no memory. Disk, stats and limits (or NULL) must outlive it. */
+/*
+ * By the control thread. NULL: no memory; or, of->again, no journal that is this ring's. of->dir,
+ * disk, stats and limits (or NULL) must outlive it.
+ */
 struct pvr_blkback_ring *pvr_blkback_ring_create(const struct pvr_blkback_offer *offer,
-	const struct pvr_blkback_disk *disk, struct pvr_blkback_stats *stats,
-	struct pvr_blkback_limits *limits);
-/* FAILED, GONE, or never given to a worker. */
+	const struct pvr_blkback_journal_of *of, const struct pvr_blkback_disk *disk,
+	struct pvr_blkback_stats *stats, struct pvr_blkback_limits *limits);
+/*
+ * FAILED, GONE, or never given to a worker. One that did not drain before the process ends leaves
+ * its journal to the next one.
+ */
 void pvr_blkback_ring_destroy(struct pvr_blkback_ring *ring);
 
 /* What the worker calls (serve.c). */
@@ -95,8 +105,10 @@ extern const struct pvr_back_turn_ops pvr_blkback_turn_ops;
  * ---- by the worker ------------------------------------------------------------------------------
  */
 
-/* Map the ring and bind the event channel; 0, or a negative errno with ring->error set and nothing
- * held. Sleeps. */
+/*
+ * Map the ring, put back what its last process left open, bind the event channel; 0, or a negative
+ * errno with ring->error set and nothing held. Sleeps.
+ */
 int pvr_blkback_ring_connect(struct pvr_blkback_ring *ring, struct pvr_host *host);
 /* Nothing is in flight: publish the last answers, unbind and unmap. */
 void pvr_blkback_ring_disconnect(struct pvr_blkback_ring *ring, struct pvr_host *host);
@@ -126,8 +138,11 @@ void pvr_blkback_ring_publish(struct pvr_blkback_ring *ring, struct pvr_host *ho
 void pvr_blkback_job_done(
 	struct pvr_blkback_turn *turn, struct pvr_blkback_job *job, int16_t status);
 
-/* The one copy of the next slot; pvr_ring_pending was > 0. And the answer into the next one. */
-void pvr_blkback_ring_copy_slot(struct pvr_blkback_ring *ring, union pvr_blkback_slot *slot);
+/*
+ * The one copy of the next slot, in the journal; pvr_ring_pending was > 0. And the answer into the
+ * next one.
+ */
+const union pvr_blkback_slot *pvr_blkback_ring_copy_slot(const struct pvr_blkback_job *job);
 void pvr_blkback_ring_put_response(const struct pvr_blkback_job *job);
 
 #endif

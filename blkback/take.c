@@ -137,11 +137,10 @@ static void read_lists(
 static int take_slot(
 	struct pvr_blkback_ring *ring, struct pvr_blkback_turn *turn, struct pvr_blkback_job *job)
 {
-	union pvr_blkback_slot slot;
-	enum pvr_blkback_verdict verdict;
+	const union pvr_blkback_slot *slot = pvr_blkback_ring_copy_slot(job);
+	enum pvr_blkback_verdict verdict =
+		pvr_blkback_request_parse(slot, ring->offer.abi, &ring->facts, &job->request);
 
-	pvr_blkback_ring_copy_slot(ring, &slot);
-	verdict = pvr_blkback_request_parse(&slot, ring->offer.abi, &ring->facts, &job->request);
 	if (verdict != PVR_BLKBACK_GOOD) {
 		refuse(turn, job, pvr_blkback_verdict_status(verdict));
 		return 0;
@@ -302,6 +301,7 @@ int pvr_blkback_ring_take(struct pvr_blkback_ring *ring, struct pvr_blkback_turn
 			&ring->base, "req_prod claims more requests than the ring has slots");
 	if (pending > (int)ring->batch)
 		pending = (int)ring->batch;
+	pvr_blkback_ring_publish(ring, turn->base.host); /* before their entries are used again */
 	batch.now = pvr_back_now_ns();
 	ring->wait_until = 0;
 	ring->facts.sectors = atomic_load_explicit(&ring->sectors, memory_order_relaxed);

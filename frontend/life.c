@@ -45,15 +45,15 @@ static int go(struct pvr_front *front, enum xenbus_state state)
 }
 
 /*
- * Where Connected is what an offer says, it must not stand there while there is none: the next backend
- * would take the last one's rings for an offer to it.
+ * Connected must not stand there when we have given the rings up: the next backend would take them
+ * over, or, where that is what an offer says, take them for an offer to it. One that has taken them
+ * over already lets them go again.
  */
 static void lose(struct pvr_front *front)
 {
 	front->deadline = after(front->reconnect_ns);
 	pvr_front_become(front, PVR_FRONT_LOST);
-	if (front->ops->offered == XenbusStateConnected)
-		go(front, XenbusStateInitialising);
+	go(front, XenbusStateInitialising);
 }
 
 static int is_online(struct pvr_front *front)
@@ -110,13 +110,8 @@ static void not_offered(struct pvr_front *front, enum xenbus_state back)
 		leave(front);
 		break;
 	default:
-		/*
-		 * Left there by the one that died; or by one that has not seen us begin again, which
-		 * Initialising tells it where it is not told of an offer by Initialised.
-		 */
-		if (front->bus.state != XenbusStateConnected &&
-			front->ops->offered != XenbusStateConnected)
-			go(front, XenbusStateClosed);
+		/* Left there by the one that died; or by one that has not seen us begin again. */
+		go(front, XenbusStateInitialising);
 		break;
 	}
 }

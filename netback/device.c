@@ -121,6 +121,8 @@ static const char *offer(struct pvr_back_device *base)
 	struct pvr_netback_facts facts;
 	const char *error;
 
+	if (base->taking_over)
+		return "there is no journal";
 	disconnect(device); /* it may be another offer of the same rings */
 	choose(device, &features);
 	error = pvr_netback_offer_read(base->home->host, base->frontend, &features, &facts, offers);

@@ -264,14 +264,17 @@ int ephemeral_wait(struct ephemeral *system, pid_t child)
 static void remove_dir(const char *dir)
 {
 	static const char *const left[] = {PVR_HV_SOCKET, PVR_XS_SOCKET, PASST_SOCKET, PASST_LOG};
+	static const char *const dirs[] = {"stats", "inflight"};
 	char path[192];
 
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, left[i]);
 		unlink(path);
 	}
-	snprintf(path, sizeof(path), "%s/stats", dir);
-	rmdir(path);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, dirs[i]);
+		rmdir(path);
+	}
 	rmdir(dir);
 }
 

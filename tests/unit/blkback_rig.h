@@ -20,6 +20,7 @@ static struct pvr_blkback_disk *disk;
 static struct pvr_blkback_stats *stats;
 static struct pvr_blkback_limits *limits; /* of the next ring */
 static int persistent; /* what the next ring's frontend says */
+static struct pvr_blkback_journal_of journal_of; /* of the next ring */
 
 static inline void open_backend(struct pvr_blkback_spec spec)
 {
@@ -47,7 +48,7 @@ static inline int connect_ring(enum pvr_blkback_abi abi)
 		.persistent = persistent,
 	};
 
-	ring = pvr_blkback_ring_create(&offer, disk, stats, limits);
+	ring = pvr_blkback_ring_create(&offer, &journal_of, disk, stats, limits);
 	CU_ASSERT_FATAL(ring != NULL);
 	return pvr_blkback_ring_connect(ring, turn->base.host);
 }

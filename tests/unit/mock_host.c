@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <pvring/xen/xs_wire.h>
@@ -23,6 +24,7 @@
 #define PORTS     64u
 #define PORT_BASE 100u /* a local port is never the remote's number */
 #define EVENTS    4096u
+#define MEMORY_BYTES ((size_t)MOCK_FRAMES * 4096)
 
 struct event {
 	char path[256], token[64];
@@ -41,7 +43,8 @@ struct pvr_host {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static _Alignas(4096) uint8_t memory[MOCK_FRAMES][4096];
+/* Shared with children that are forked, so that they can be killed. */
+static uint8_t (*memory)[4096];
 static struct {
 	int valid, readonly;
 	unsigned frame, mapped;
@@ -59,7 +62,11 @@ void mock_host_reset(void)
 {
 	pthread_mutex_lock(&lock);
 	assert(handles == 0);
-	memset(memory, 0, sizeof(memory));
+	if (!memory)
+		memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert(memory != MAP_FAILED);
+	memset(memory, 0, MEMORY_BYTES);
 	memset(grants, 0, sizeof(grants));
 	for (unsigned i = 0; i < PORTS; i++)
 		if (ports[i].used)
@@ -82,6 +89,19 @@ unsigned mock_host_held(void)
 	held = mapped + areas + bound + handles;
 	pthread_mutex_unlock(&lock);
 	return held;
+}
+
+void mock_host_die(void)
+{
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < REFS; i++)
+		grants[i].mapped = 0;
+	for (unsigned i = 0; i < PORTS; i++) {
+		ports[i].host = NULL;
+		ports[i].pending = 0;
+	}
+	mapped = areas = bound = 0;
+	pthread_mutex_unlock(&lock);
 }
 
 unsigned mock_host_mapped(void)
@@ -359,7 +379,7 @@ int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *r
 	}
 	area->address = area->pages[0].address;
 	area->memory = memory;
-	area->memory_bytes = sizeof(memory);
+	area->memory_bytes = MEMORY_BYTES;
 	pthread_mutex_lock(&lock);
 	areas++;
 	pthread_mutex_unlock(&lock);

@@ -20,6 +20,8 @@ void mock_host_reset(void);
 
 /* What is still held: mapped pages, areas, bound ports and open handles together. 0 is no leak. */
 unsigned mock_host_held(void);
+/* What a hypervisor does when the backend's process dies. Its handles are then good for closing. */
+void mock_host_die(void);
 unsigned mock_host_mapped(void); /* pages mapped now, areas included */
 
 /* A page of the guest, and a grant of it to dom0. */

@@ -57,6 +57,8 @@ static void direct_disks_come_and_go(void)
 	come_and_go(directory, image, "0");
 	snprintf(stats, sizeof(stats), "%s/stats", directory);
 	CU_ASSERT_EQUAL(rmdir(stats), 0);
+	snprintf(stats, sizeof(stats), "%s/inflight", directory);
+	CU_ASSERT_EQUAL(rmdir(stats), 0);
 	CU_ASSERT_EQUAL(rmdir(directory), 0);
 	close(fd);
 	unlink(image);

@@ -141,6 +141,8 @@ static void counters_of_all_queues_are_exact(void)
 	stop();
 	snprintf(remove, sizeof(remove), "%s/stats", directory);
 	CU_ASSERT_EQUAL(rmdir(remove), 0);
+	snprintf(remove, sizeof(remove), "%s/inflight", directory);
+	CU_ASSERT_EQUAL(rmdir(remove), 0);
 	CU_ASSERT_EQUAL(rmdir(directory), 0);
 }
 
