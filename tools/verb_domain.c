@@ -13,6 +13,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <pvring/host.h>
+
 #include "args.h"
 
 struct options {
@@ -103,6 +105,29 @@ int verb_create(int argc, char **argv)
 	return 0;
 }
 
+/* What the toolstack wrote for the backends goes with the domain; they let go of images and TAPs then. */
+static int remove_backends(const char *dir, uint32_t domid)
+{
+	static const char *const classes[] = {"vbd", "vif"};
+	struct pvr_host *host;
+	char path[64];
+	int rc = pvr_host_open(dir, &host);
+
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		int gone;
+
+		snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%" PRIu32, classes[i],
+			domid);
+		gone = pvr_host_store_rm(host, 0, path);
+		if (gone && gone != -ENOENT)
+			rc = gone;
+	}
+	pvr_host_close(host);
+	return rc;
+}
+
 int verb_destroy(int argc, char **argv)
 {
 	static const struct argp_option keys[] = {DIR_OPTION, {0}};
@@ -130,6 +155,8 @@ int verb_destroy(int argc, char **argv)
 	close(control);
 	if (rc == -ENOENT)
 		return tool_error(EX_NOINPUT, "no domain '%s'; 'pvring list' shows them", name);
+	if (!rc)
+		rc = remove_backends(verb_args_dir(&o.args), domain.domid);
 	if (rc < 0)
 		return tool_error(
 			tool_status(rc), "cannot destroy '%s': %s", name, strerror((int)-rc));

@@ -11,7 +11,9 @@ one() {
 	PVRING_DOMID=$domid timeout 120 "$hostile" "$1" || return
 	pvring network-list "$1" >/dev/null # the backend answers
 	pvring destroy "$1"
+	within 5 gone "$domid" || { echo "the backend keeps its nodes or statistics"; return 1; }
 }
+gone() { ! xenstore-exists "/local/domain/0/backend/vif/$1" && ! [ -e "$PVRING_DIR/stats/vif-$1-0" ]; }
 
 good() { # of the good guest's counters
 	pvring stats --json | tr -d '\n ' | grep -o '"domid":2,[^}]*' | grep -o "\"$1\":[0-9]*" | cut -d: -f2
@@ -27,6 +29,7 @@ if [ "${PVRING_TEST_GOOD-}" ]; then
 	iperf=$!
 	ping -q -i 0.05 -w 75 10.77.0.1 >"$work/ping" 2>&1 &
 	ping=$!
+	files=$(ls "/proc/$back/fd" | wc -l)
 	before=$(awk '/RssAnon/ {print $2}' "/proc/$back/status")
 	one xsa_392_starve tap,bridge=br0 >"$work/starve" 2>&1 &
 	starve=$!
@@ -49,6 +52,7 @@ if [ "${PVRING_TEST_GOOD-}" ]; then
 		check "its $counter is 0" test "$(good $counter)" = 0
 	done
 	check "the backend is the same" test "$(pgrep -x pvring-netback -P $PPID)" = "$back"
+	check "it has no more descriptors than before" test "$(ls "/proc/$back/fd" | wc -l)" -le "$files"
 	after=$(awk '/RssAnon/ {print $2}' "/proc/$back/status")
 	echo "netback: $before KiB of its own before, $after KiB after"
 	exit $failed

@@ -91,7 +91,12 @@ check "ten more" cycles
 check "no descriptor leaked in the backend" test "$(ls "/proc/$back/fd" | wc -l)" -le "$files_before"
 for d in xvda xvdb xvdc xvdd; do check "detach $d" pvring block-detach guest $d; done
 check "no statistics file is left" within 5 sh -c 'test -z "$(ls "$PVRING_DIR/stats")"'
+truncate -s 1M "$work/left.img"
+pvring block-attach guest "$work/left.img" >/dev/null
+check "the backend has an image open" sh -c "ls -l /proc/$back/fd | grep -q left.img"
 check "destroy" pvring destroy guest
+check "it lets go of the image" within 5 sh -c "! ls -l /proc/$back/fd | grep -q left.img"
+check "and nothing of the domain is left in xenstore" sh -c '! xenstore-exists /local/domain/0/backend/vbd/1'
 check "the list is empty" sh -c '! pvring list | grep -q guest'
 ends() { # in order: on SIGTERM, with status 0 (a sanitizer's leak report would be another)
 	kill -TERM "$1" && wait "$1"
