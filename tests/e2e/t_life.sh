@@ -96,7 +96,7 @@ pvring block-attach guest "$work/left.img" >/dev/null
 check "the backend has an image open" sh -c "ls -l /proc/$back/fd | grep -q left.img"
 check "destroy" pvring destroy guest
 check "it lets go of the image" within 5 sh -c "! ls -l /proc/$back/fd | grep -q left.img"
-check "and nothing of the domain is left in xenstore" sh -c '! xenstore-exists /local/domain/0/backend/vbd/1'
+check "and nothing of the domain is left in xenstore" sh -c "! xenstore-exists /local/domain/0/backend/vbd/$domid"
 check "the list is empty" sh -c '! pvring list | grep -q guest'
 ends() { # in order: on SIGTERM, with status 0 (a sanitizer's leak report would be another)
 	kill -TERM "$1" && wait "$1"
