@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Unmodified Debian kernels as guests under a real KVM, which is emulated where there is none (nested.sh). Sourced by the
-# slow_kvm*.sh with `mode`, the option that nested.sh gets.
+# slow_kvm*.sh with `mode`, the option that nested.sh gets, and `scenario`, what is run there.
 . "$(dirname "$0")/lib.sh"
 here=$root/tests/e2e/kvm
-export NESTED=$root/build/kvm-nested
+export NESTED=${NESTED:-$root/build/kvm-nested}
 payload=$work/payload
 mkdir -p "$payload/bin" "$payload/lib" "$work/ref"
 
@@ -13,12 +13,13 @@ collect() { # collect PROGRAM...: with the libraries it needs
 		ldd "$program" | grep -o '/[^ ]*' | while read -r l; do cp -Ln "$l" "$payload/lib/"; done
 	done
 }
-collect "$BUILD/pvring" /sbin/e2fsck "$(command -v xenstore-ls)" "$(command -v xenstore-write)"
+collect "$BUILD/pvring" /sbin/e2fsck "$(command -v xenstore-ls)" "$(command -v xenstore-write)" "$(command -v xenstore-read)"
 strip "$payload/bin/pvring"
 head -c 4M /dev/urandom >"$work/ref/ref"
 (cd "$work/ref" && md5sum ref >ref.md5)
 mke2fs -q -t ext4 -d "$work/ref" "$payload/disk.img" 40M
-cp "$here/run.sh" "$here/guest-init" "$payload/"
+cp "$here"/*.sh "$here/guest-init" "$payload/"
+cp "$here/$scenario.sh" "$payload/run.sh"
 
 console=$work/console.log
 "$here/nested.sh" $mode -t 270 "$payload" >"$console" 2>&1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# A running Linux guest, told on its console what to do: in the nested machine, after run.sh's functions are there.
+# A running Linux guest, told on its console what to do: sourced after common.sh.
 # What is checked here is said by the guest's own kernel.
 
 # live_start KERNEL VCPUS ARGUMENT...: a guest with a shell on its console.
@@ -18,25 +18,17 @@ live_start() {
 	export PVRING_DIR XENSTORED_PATH=$PVRING_DIR/xenstored.sock PVRING_DOMID=1
 	ask "stty -echo; PS1=" # so that only what is answered is in the log
 }
-within() { # within SECONDS COMMAND...
-	tries=$(($1 * 5)); shift
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
-		sleep 0.2
-	done
-}
 answered() { tr -d '\r' <live.log | grep -aq "^$1 [0-9]"; }
 # ask COMMAND: runs it in the guest, prints what it says; its status.
 ask() {
 	asked=$(wc -l <asks) && echo >>asks # in a file, for an ask in $(..) counts too
-	echo "echo; echo ASK$asked; { $*; } 2>&1; echo; echo END$asked \$?" >&3
+	echo "echo; echo ASK$asked; eval '$*' 2>&1; r=\$?; echo; echo END$asked \$r" >&3
 	within ${ASK_LIMIT:-40} answered END$asked || { echo "no answer: $*"; tail -5 live.log; return 1; }
 	tr -d '\r' <live.log | sed -n "/^ASK$asked\$/,/^END$asked /p" | sed '1d;$d' | grep -v '^$'
 	return "$(tr -d '\r' <live.log | sed -n "s/^END$asked //p")"
 }
 live_end() {
-	echo "poweroff -f" >&3
+	echo "poweroff -nf" >&3
 	within 20 sh -c "! kill -0 $live" || { kill -9 $live; return 1; }
 	wait $live
 	exec 3>&-

@@ -1,24 +1,11 @@
 # SPDX-License-Identifier: MIT
-# What slow_kvm.sh runs in the nested machine. Prints a line "RESULT PASS|FAIL name" for each check.
-cd /tmp
-failed=0
-check() {
-	name=$1; shift
-	if "$@" >/tmp/out 2>&1; then echo "RESULT PASS $name"; else echo "RESULT FAIL $name"; tail -20 /tmp/out; failed=1; fi
-}
+# Each kernel on each kind of KVM, in the nested machine: boot, disk, network, reboot, balloon, the end.
+. /payload/common.sh
+network
 said() { grep -aq "GUEST $1" /tmp/log; }
-# An initial RAM disk for each kernel: busybox, its modules, guest-init.
-for k in cloud amd64; do
-	mkdir -p i/bin i/dev i/proc i/sys i/mnt i/m
-	cp /bin/busybox i/bin/
-	for a in $(busybox --list | grep -vx busybox); do ln -sf busybox i/bin/$a; done
-	rm -f i/m/*; cp /guest/$k.d/*.ko i/m/
-	cp /payload/guest-init i/init; chmod +x i/init
-	(cd i && find . | cpio -o -H newc 2>/dev/null) >$k.cpio
-done
 guest() { # guest KERNEL VCPUS DO ARGUMENT...
 	k=$1 v=$2 what=$3; shift 3
-	timeout 60 pvring run --machine kvm --kernel /guest/$k --initrd $k.cpio --vcpus $v --memory 256M \
+	timeout ${limit:-100} pvring run --machine kvm --kernel /guest/$k --initrd $k.cpio --vcpus $v --memory 256M \
 		--append "console=hvc0 loglevel=6 panic=-1 do=$what" "$@" </dev/null 2>&1 | tee /tmp/log
 	sed -i 's/\r//' /tmp/log
 }
@@ -27,9 +14,13 @@ if [ -e /m/xen ]; then tries="cloud,2 amd64,1"; else tries="cloud,1 amd64,2"; fi
 for try in $tries; do
 	k=${try%,*} v=${try#*,}
 	cp /payload/disk.img d.img
-	guest $k $v disk --disk d.img
+	receive 100
+	guest $k $v disk,net --disk d.img --net tap,bridge=br0,queues=2
 	check "$k, $v vCPUs: boots" said "up .* cpus $v clock"
 	check "$k, $v vCPUs: disk read, written, verified" sh -c 'grep -aq "GUEST read ok" log && grep -aq "GUEST write ok" log'
+	check "$k, $v vCPUs: ping" said "ping ok"
+	check "$k, $v vCPUs: a TCP copy to the guest, the same checksum" said "net $(md5sum <www/data | cut -c1-32)"
+	check "$k, $v vCPUs: and one from the guest" received
 	check "$k, $v vCPUs: powered off without waiting for a device" sh -c 'grep -aq "GUEST end" log && ! grep -aq "timeout closing" log'
 	check "$k, $v vCPUs: e2fsck finds nothing" e2fsck -fn d.img
 done
@@ -46,9 +37,8 @@ fi
 # A running guest: memory taken away, a disk that comes, grows and goes, counters, an orderly end.
 cp /payload/disk.img d.img
 rm -f log
-(guest cloud 2 balloon=200000,disk,size=98304,stay --disk mem=1M,vdev=xvdb >/dev/null) &
+(limit=150; guest cloud 2 balloon=200000,disk,size=98304,stay --disk mem=1M,vdev=xvdb >/dev/null) &
 running=$!
-within() { n=$1; shift; while ! "$@" 2>/dev/null; do n=$((n - 1)); [ $n -gt 0 ] || return 1; sleep 1; done; }
 check "a guest runs" within 30 said up
 PVRING_DIR=$(echo /tmp/pvring-*) XENSTORED_PATH=$(echo /tmp/pvring-*/xenstored.sock)
 export PVRING_DIR XENSTORED_PATH
