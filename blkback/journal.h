@@ -95,7 +95,8 @@ static inline union pvr_blkback_slot *pvr_blkback_journal_claim(
 
 	atomic_store_explicit(
 		&entry->index, pvr_blkback_journal_cons(journal), memory_order_relaxed);
-	atomic_thread_fence(memory_order_release); /* CLAIM */
+	/* CLAIM. Who reads this comes after our death, so only the order of our own instructions counts. */
+	atomic_signal_fence(memory_order_release);
 	atomic_store_explicit(&entry->answered, 0, memory_order_relaxed);
 	return &entry->slot;
 }
