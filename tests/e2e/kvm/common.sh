@@ -16,11 +16,14 @@ within() { # within SECONDS COMMAND...: it succeeds before the time is over
 	done
 }
 for k in cloud amd64; do
-	mkdir -p i/bin i/dev i/proc i/sys i/mnt i/m
+	mkdir -p i/bin i/sbin i/dev i/proc i/sys i/mnt i/m
 	cp /bin/busybox i/bin/
 	for a in $(busybox --list | grep -vx busybox); do ln -sf busybox i/bin/$a; done
 	rm -f i/m/*; cp /guest/$k.d/*.ko i/m/
 	cp /payload/guest-init i/init; chmod +x i/init
+	for verb in poweroff reboot; do # what the kernel starts when it is asked to end
+		printf '#!/bin/sh\nexec /bin/%s -f\n' $verb >i/sbin/$verb; chmod +x i/sbin/$verb
+	done
 	(cd i && find . | cpio -o -H newc 2>/dev/null) >$k.cpio
 done
 # A network for the guests: a bridge at 10.77.0.1 with a web server that has `data`.
