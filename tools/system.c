@@ -7,6 +7,7 @@
  */
 #include "tools.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -261,6 +262,18 @@ int ephemeral_wait(struct ephemeral *system, pid_t child)
 	}
 }
 
+/* With what those left in it who were killed. */
+static void remove_files(const char *path)
+{
+	DIR *files = opendir(path);
+
+	for (const struct dirent *entry; files && (entry = readdir(files));)
+		unlinkat(dirfd(files), entry->d_name, 0); /* "." and ".." it refuses */
+	if (files)
+		closedir(files);
+	rmdir(path);
+}
+
 static void remove_dir(const char *dir)
 {
 	static const char *const left[] = {PVR_HV_SOCKET, PVR_XS_SOCKET, PASST_SOCKET, PASST_LOG};
@@ -273,7 +286,7 @@ static void remove_dir(const char *dir)
 	}
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, dirs[i]);
-		rmdir(path);
+		remove_files(path);
 	}
 	rmdir(dir);
 }

@@ -46,8 +46,10 @@ if [ -c /dev/kvm ] && [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
 	(sleep 1; printf '\035'; sleep 5) | timeout 10 script -qec "pvring run --machine kvm --kernel '$work/idle'" /dev/null >"$work/log" 2>&1
 	check "Ctrl-] on the terminal ends an idle guest" test $? = 0
 	check "the terminal was told how" grep -q 'Ctrl-\] ends it' "$work/log"
-	timeout -s TERM 2 pvring run --machine kvm --kernel "$work/idle" </dev/null 2>/dev/null
+	mkdir "$work/run"
+	XDG_RUNTIME_DIR=$work/run timeout -s TERM 2 pvring run --machine kvm --kernel "$work/idle" </dev/null 2>/dev/null
 	check "SIGTERM ends a guest and its system" within 5 sh -c "! pgrep -x pvring-guest"
+	check "and leaves no directory" rmdir "$work/run"
 	start_system
 	domid=$(pvring create idle --memory 16M)
 	refuses "shutdown of a domain that is down" 69 "not running" pvring shutdown idle
