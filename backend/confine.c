@@ -26,9 +26,10 @@
 
 /* clang-format off */
 static const int allowed[] = {
-	/* statistics files */
+	/* statistics files and journals */
 	SCMP_SYS(openat), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(mkdir),
 	SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(ftruncate),
+	SCMP_SYS(fallocate),
 	/* the hypervisor and xenstored: messages, descriptors, foreign memory */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(sendmsg),
 	SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(mmap), SCMP_SYS(munmap),

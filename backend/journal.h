@@ -6,18 +6,29 @@
  * go down, the rings are gone as well.
  *
  * A journal is read by another process, and only after its writer is dead. A writer that is killed
- * has done all of its stores up to some point and none behind it, so what the stores need is an
- * order, and release stores and fences give it; no other thread looks on.
+ * has done all of its stores up to some point and none behind it, and the kernel has seen to it
+ * that they are in memory; so what matters is the order of the stores (pvr_back_journal_order).
  *
  * Here is the file and whose it is; what stands in it is the kind's.
  */
 #ifndef PVR_BACKEND_JOURNAL_H
 #define PVR_BACKEND_JOURNAL_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define PVR_BACK_JOURNAL_HEAD 512u /* bytes; what is the kind's begins there */
+
+/*
+ * What was stored before is in the file before what is stored behind. The one who reads it comes
+ * after a kill, which is to this thread what a signal is: between two instructions. So it is the
+ * compiler that must keep the order.
+ */
+static inline void pvr_back_journal_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
 
 /*
  * Whose journal it is: that of these very rings, and of no other that has been here or will be. It

@@ -38,8 +38,9 @@ void pvr_blkback_journal_close(struct pvr_blkback_journal *journal, const char *
 
 void pvr_blkback_journal_begin(struct pvr_blkback_journal *journal, uint32_t start)
 {
+	atomic_store_explicit(&journal->cons, FIRST + start, memory_order_relaxed);
+	pvr_back_journal_order(); /* without a floor it was never begun */
 	atomic_store_explicit(&journal->floor, FIRST + start, memory_order_relaxed);
-	atomic_store_explicit(&journal->cons, FIRST + start, memory_order_release);
 }
 
 /* One more, in its place by age. */
@@ -62,8 +63,8 @@ int pvr_blkback_journal_find(struct pvr_blkback_journal *journal, uint32_t entri
 	uint32_t count = 0;
 
 	if (floor < FIRST)
-		return -ESTALE; /* it was never begun */
-	if (cons < floor) {     /* its writer died while it took over itself */
+		return -ESTALE;
+	if (cons < floor) { /* its writer died while it took over itself */
 		cons = floor;
 		atomic_store_explicit(&journal->cons, cons, memory_order_relaxed);
 	}
@@ -87,6 +88,8 @@ void pvr_blkback_journal_rewound(struct pvr_blkback_journal *journal, uint32_t r
 
 	/* Onwards to the next number that is rsp on the ring. */
 	cons += rsp - (uint32_t)cons;
-	atomic_store_explicit(&journal->floor, cons, memory_order_release); /* REWOUND */
-	atomic_store_explicit(&journal->cons, cons, memory_order_release);
+	pvr_back_journal_order(); /* REWOUND */
+	atomic_store_explicit(&journal->floor, cons, memory_order_relaxed);
+	pvr_back_journal_order(); /* until then the old `cons` counts */
+	atomic_store_explicit(&journal->cons, cons, memory_order_relaxed);
 }

@@ -10,8 +10,10 @@
  *
  *   CLAIM    the entry's number, before its content. Else the last request that stood there, which
  *            was answered, would seem open again between the two.
- *   TAKEN    the content, before `cons` passes it. Else what is in the entry would be done instead
+ *   CLAIMED  the content, before `cons` passes it. Else what is in the entry would be done instead
  *            of the request. Up to then the request is in the ring and nowhere else.
+ *   TAKEN    `cons`, before a response is put into a slot that it passed. Else that would be taken
+ *            for a request.
  *   ANSWERED the number of its response, before rsp_prod passes that (PUBLISH of ring.h). Else it
  *            would be answered twice.
  *
@@ -95,26 +97,26 @@ static inline union pvr_blkback_slot *pvr_blkback_journal_claim(
 
 	atomic_store_explicit(
 		&entry->index, pvr_blkback_journal_cons(journal), memory_order_relaxed);
-	/* CLAIM. Who reads this comes after our death, so only the order of our own instructions counts. */
-	atomic_signal_fence(memory_order_release);
+	pvr_back_journal_order(); /* CLAIM */
 	atomic_store_explicit(&entry->answered, 0, memory_order_relaxed);
 	return &entry->slot;
 }
 
 static inline void pvr_blkback_journal_taken(struct pvr_blkback_journal *journal)
 {
-	/* TAKEN */
+	pvr_back_journal_order(); /* CLAIMED */
 	atomic_store_explicit(
-		&journal->cons, pvr_blkback_journal_cons(journal) + 1, memory_order_release);
+		&journal->cons, pvr_blkback_journal_cons(journal) + 1, memory_order_relaxed);
+	pvr_back_journal_order(); /* TAKEN */
 }
 
 /* The response stands in slot `rsp`, and is not published yet. */
 static inline void pvr_blkback_journal_answered(
 	struct pvr_blkback_journal *journal, uint32_t n, uint32_t rsp)
 {
-	/* ANSWERED */
-	atomic_store_explicit(&journal->entry[n].answered, pvr_blkback_journal_index(journal, rsp),
-		memory_order_release);
+	atomic_store_explicit(&journal->entry[n].answered,
+		pvr_blkback_journal_index(journal, rsp), memory_order_relaxed);
+	pvr_back_journal_order(); /* ANSWERED */
 }
 
 #endif

@@ -15,7 +15,7 @@ static const int calls[] = {
 	/* images */
 	SCMP_SYS(statx), SCMP_SYS(fstatfs), SCMP_SYS(lseek), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
 	SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2),
-	SCMP_SYS(fdatasync), SCMP_SYS(fallocate), SCMP_SYS(io_uring_enter), SCMP_SYS(io_submit),
+	SCMP_SYS(fdatasync), SCMP_SYS(io_uring_enter), SCMP_SYS(io_submit),
 	SCMP_SYS(io_getevents), SCMP_SYS(io_destroy),
 	/* NBD servers: libnbd, and the resolver it calls */
 	SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(getsockname), SCMP_SYS(getpeername),

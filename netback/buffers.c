@@ -35,6 +35,7 @@ static void take(struct pvr_netback_queue *queue, unsigned count)
 		struct netif_rx_request request;
 
 		pvr_netback_rx_request_take(&rx->ring, &request);
+		pvr_netback_journal_keep_rx(queue->journal, rx->ring.cons - 1, &request);
 		buffer->id = request.id;
 		buffer->fixed = find_static(queue, request.gref);
 		if (buffer->fixed) {
@@ -45,6 +46,7 @@ static void take(struct pvr_netback_queue *queue, unsigned count)
 			(struct pvr_host_map){.domid = queue->vif->spec.domid, .ref = request.gref};
 		want[maps++] = buffer;
 	}
+	pvr_netback_journal_taken(&queue->journal->rx_cons, rx->ring.cons);
 	if (maps)
 		pvr_netback_count(
 			queue, &queue->counts.grants_mapped, pvr_host_map(queue->host, map, maps));

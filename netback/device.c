@@ -110,7 +110,9 @@ static const char *make_queues(
 			pvr_back_device_lend(&device->base, i, rings[i], i);
 		else
 			rings[i]->ops->destroy(rings[i]);
-	return made == count ? NULL : "no memory for its rings";
+	if (made == count)
+		return NULL;
+	return device->base.taking_over ? "there is no journal" : "no memory for its rings";
 }
 
 static const char *offer(struct pvr_back_device *base)
@@ -121,11 +123,13 @@ static const char *offer(struct pvr_back_device *base)
 	struct pvr_netback_facts facts;
 	const char *error;
 
-	if (base->taking_over)
-		return "there is no journal";
 	disconnect(device); /* it may be another offer of the same rings */
 	choose(device, &features);
+	if (base->taking_over) /* what was agreed upon holds, however many workers we are */
+		features.queues = device->outside->queues_max;
 	error = pvr_netback_offer_read(base->home->host, base->frontend, &features, &facts, offers);
+	if (!error && base->taking_over && (facts.control || wants_multicast(device)))
+		error = "what it has asked for by its control ring, or of groups, is forgotten";
 	if (error)
 		return error;
 	if (pvr_netback_outside_connect(device->outside, &facts))
@@ -135,6 +139,10 @@ static const char *offer(struct pvr_back_device *base)
 		pvr_netback_outside_disconnect(device->outside);
 		return "no memory for its queues";
 	}
+	device->vif->journal = (struct pvr_netback_journal_of){
+		base->home->dir, base->serving, base->taking_over};
+	if (base->taking_over)
+		device->carrier = -1; /* what the last backend wrote is not known */
 	atomic_store_explicit(
 		&device->vif->multicast_control, wants_multicast(device), memory_order_relaxed);
 	return make_queues(device, offers);

@@ -44,6 +44,13 @@ struct pvr_netback_queue *pvr_netback_queue_create(
 		free(queue);
 		return NULL;
 	}
+	queue->journal = pvr_netback_journal_open(queue);
+	if (!queue->journal) {
+		free(queue->rx.bounce);
+		pvr_netback_inbox_end(&queue->inbox);
+		free(queue);
+		return NULL;
+	}
 	pthread_mutex_init(&queue->lock, NULL);
 	pvr_netback_statics_init(&queue->statics);
 	pvr_netback_credit_init(&queue->tx.credit, vif->spec.credit_bytes, vif->spec.credit_us);
@@ -60,6 +67,7 @@ void pvr_netback_queue_destroy(struct pvr_netback_queue *queue)
 		close(queue->both_fd);
 	pthread_mutex_destroy(&queue->lock);
 	pvr_netback_inbox_end(&queue->inbox);
+	pvr_netback_journal_close(queue->journal, queue->vif->journal.dir, queue->host != NULL);
 	free(queue->rx.bounce);
 	free(queue);
 }
@@ -131,10 +139,20 @@ int pvr_netback_queue_connect(struct pvr_netback_queue *queue, struct pvr_host *
 		&rx->ring);
 	if (result)
 		goto unmap_tx;
-	result = bind_all(queue, host);
+	result = pvr_netback_journal_start(queue, &queue->rewound);
+	if (result)
+		queue->error = "the rings are not as the journal of their last backend has them";
+	else
+		result = bind_all(queue, host);
 	if (result)
 		goto unmap_rx;
 	queue->host = host;
+	if (queue->vif->journal.again) {
+		/* Events for the last answers may have died with who published them. */
+		pvr_host_evtchn_notify(host, queue->ports[TX]);
+		if (queue->ports[RX])
+			pvr_host_evtchn_notify(host, queue->ports[RX]);
+	}
 	return 0;
 
 unmap_rx:

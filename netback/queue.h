@@ -20,6 +20,7 @@
 
 #include <poll.h>
 
+#include "journal.h"
 #include "rx.h"
 #include "tx.h"
 #include "vif.h"
@@ -44,6 +45,8 @@ struct pvr_netback_queue {
 	int counted;
 	struct pvr_netback_tx tx;
 	struct pvr_netback_rx rx;
+	struct pvr_netback_journal *journal;
+	unsigned rewound; /* slots, of what a dead backend left; set by connect */
 	struct pvr_netback_inbox inbox;
 	int both_fd; /* epoll of the inbox and the outside; -1: not needed so far */
 
@@ -57,8 +60,8 @@ struct pvr_netback_queue {
 };
 
 /*
- * By the control thread. NULL: no memory. It stands in vif->queue[index] from now on. destroy:
- * never connected, or disconnected.
+ * By the control thread. NULL: no memory; or, vif->journal.again, no journal that is these rings'.
+ * It stands in vif->queue[index] from now on. destroy: never connected, or disconnected.
  */
 struct pvr_netback_queue *pvr_netback_queue_create(
 	struct pvr_netback_vif *vif, unsigned index, const struct pvr_netback_offer *offer);

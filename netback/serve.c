@@ -20,6 +20,7 @@ static int ring_connect(struct pvr_back_ring *base, struct pvr_back_turn *turn)
 	int result = pvr_netback_queue_connect(queue, turn->host);
 
 	base->error = queue->error;
+	base->rewound = queue->rewound;
 	for (unsigned i = 0; i < PVR_BACK_PORTS; i++)
 		base->ports[i] = queue->ports[i];
 	return result;

@@ -97,6 +97,7 @@ static int take_packet(struct pvr_netback_queue *queue)
 		if (tx->ring.seen == tx->ring.cons)
 			return pvr_netback_queue_break(queue, "tx: half a packet");
 		pvr_netback_tx_request_take(&tx->ring, &slot);
+		pvr_netback_journal_keep_tx(queue->journal, tx->ring.cons - 1, &slot);
 		verdict = pvr_netback_packet_feed(&packet, &slot, &is_extra);
 		if (verdict == PVR_NETBACK_BROKEN)
 			return pvr_netback_queue_break(queue, packet.error);
@@ -304,6 +305,7 @@ int pvr_netback_tx_turn(struct pvr_netback_queue *queue, uint64_t now_ns)
 		return 0;
 	tx->packets = tx->pages = tx->maps = tx->answers = 0;
 	result = take_batch(queue, now_ns);
+	pvr_netback_journal_taken(&queue->journal->tx_cons, tx->ring.cons);
 	if (result)
 		return result;
 	map_batch(queue);

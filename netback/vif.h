@@ -23,6 +23,8 @@
 #include <pvring/host.h>
 #include <pvring/netback.h>
 
+#include "journal.h"
+
 #define PVR_NETBACK_QUEUES_MAX   16u
 #define PVR_NETBACK_LINE         200u /* bytes of an error line, with its NUL */
 #define PVR_NETBACK_MCAST_MAX    64u  /* groups that one frontend may join; as Linux's netback */
@@ -77,6 +79,7 @@ struct pvr_netback_vif {
 	struct pvr_netback_queue
 		*queue[PVR_NETBACK_QUEUES_MAX]; /* all made before the first is lent */
 	struct pvr_netback_ctrl *ctrl;          /* or NULL */
+	struct pvr_netback_journal_of journal;  /* set before the queues are made */
 	/*
 	 * The frontend's request-multicast-control, which it may change at any time: the control
 	 * thread stores it.

@@ -145,10 +145,18 @@ static grant_ref_t make_ring(
 	return mock_grant(frame, 0);
 }
 
+static void make_back(struct net_queue *queue, unsigned index)
+{
+	const struct pvr_netback_offer offer = {
+		queue->tx_ref, queue->rx_ref, queue->tx_port, queue->rx_port};
+
+	queue->back = pvr_netback_queue_create(net.vif, index, &offer);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(queue->back);
+}
+
 static void open_queue(unsigned index)
 {
 	struct net_queue *queue = &net.queue[index];
-	struct pvr_netback_offer offer;
 
 	queue->tx_ref =
 		make_ring(1 + index * 2, &queue->tx, net_tx_entries(4096), &queue->tx_shared);
@@ -156,10 +164,7 @@ static void open_queue(unsigned index)
 		make_ring(2 + index * 2, &queue->rx, net_rx_entries(4096), &queue->rx_shared);
 	queue->tx_port = mock_port();
 	queue->rx_port = index ? queue->tx_port : mock_port(); /* the first is split */
-	offer = (struct pvr_netback_offer){
-		queue->tx_ref, queue->rx_ref, queue->tx_port, queue->rx_port};
-	queue->back = pvr_netback_queue_create(net.vif, index, &offer);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(queue->back);
+	make_back(queue, index);
 }
 
 void net_open(const char *type, const char *params)
@@ -182,10 +187,32 @@ void net_open(const char *type, const char *params)
 	CU_ASSERT_EQUAL_FATAL(pvr_host_open(NULL, &net.host), 0);
 	net.vif = pvr_netback_vif_create(&net.spec, &net.facts, net.outside, &net.stats);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(net.vif);
+	net.vif->journal = net.journal;
 	for (unsigned i = 0; i < net.facts.queues; i++)
 		open_queue(i);
 	for (unsigned i = 0; i < net.facts.queues; i++)
 		CU_ASSERT_EQUAL_FATAL(pvr_netback_queue_connect(net.queue[i].back, net.host), 0);
+}
+
+int net_take_over(void)
+{
+	int result = 0;
+
+	mock_host_die();
+	for (unsigned i = 0; i < net.facts.queues; i++)
+		pvr_netback_queue_destroy(net.queue[i].back);
+	pvr_netback_vif_destroy(net.vif);
+	pvr_host_close(net.host);
+	CU_ASSERT_EQUAL_FATAL(pvr_host_open(NULL, &net.host), 0);
+	net.vif = pvr_netback_vif_create(&net.spec, &net.facts, net.outside, &net.stats);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(net.vif);
+	net.vif->journal = net.journal;
+	net.vif->journal.again = 1;
+	for (unsigned i = 0; i < net.facts.queues; i++)
+		make_back(&net.queue[i], i);
+	for (unsigned i = 0; !result && i < net.facts.queues; i++)
+		result = pvr_netback_queue_connect(net.queue[i].back, net.host);
+	return result;
 }
 
 void net_close(void)

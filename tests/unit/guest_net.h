@@ -49,6 +49,7 @@ struct net {
 	grant_ref_t buffer[NET_BUFFERS]; /* of net_buffer(i) */
 	struct pvr_netback_spec spec;
 	struct pvr_netback_facts facts;
+	struct pvr_netback_journal_of journal;
 	struct pvr_netback_outside *outside;
 	struct pvr_netback_vif *vif;
 	struct pvr_netback_stats stats;
@@ -71,6 +72,11 @@ void net_reset(void);
 /* type NULL: the probe. */
 void net_open(const char *type, const char *params);
 void net_close(void);
+/*
+ * The backend is dead, and another takes the queues over: 0, or the first error of their
+ * connecting.
+ */
+int net_take_over(void);
 
 /* A turn of every queue at net.now, published; the sum, or the first error. */
 int net_turn(void);

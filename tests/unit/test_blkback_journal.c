@@ -77,17 +77,20 @@ static void set_up_here(void)
 	set_up();
 }
 
-/* The nth thing that a worker does in its turns. */
+/* The nth thing that a worker does in its turns; after a spin it takes before it publishes. */
 static void do_step(unsigned n)
 {
-	switch (n % 4) {
+	switch (n % 7) {
 	case 0:
+	case 3:
 		CU_ASSERT(pvr_blkback_ring_take(ring, turn) >= 0);
 		break;
 	case 1:
+	case 4:
 		pvr_blkback_ring_barrier(ring, turn);
 		break;
 	case 2:
+	case 5:
 		pvr_blkback_turn_finish(turn);
 		break;
 	default:
@@ -166,7 +169,7 @@ static void dies_after_each_step(void)
 			do_step(n);
 			left -= take_answers();
 			/* Again and again, but not so soon that nothing is ever done. */
-			if (n + 1 == first || (n > first && n % 9 == first % 9)) {
+			if (n + 1 == first || (n > first && n % 11 == first % 11)) {
 				die();
 				succeed(PVR_BLKBACK_ABI_X86_64);
 				deaths++;
@@ -197,7 +200,7 @@ static void the_oldest_is_not_forgotten(void)
 	for (unsigned i = 0; i < 200; i++) {
 		front_put(&front, front_request(&front, BLKIF_OP_READ, i, 0, 200, 1));
 		pvr_ring_publish(&front.ring);
-		for (unsigned n = 0; n < 4; n++)
+		for (unsigned n = 0; n < 7; n++)
 			do_step(n);
 		CU_ASSERT_EQUAL_FATAL(pvr_ring_pending(&front.ring), 1);
 		front_response_take(&front.ring, &response);

@@ -41,7 +41,7 @@ static void make_rings(struct guest_queue *queue)
 	queue->next = 0;
 }
 
-static void start(void)
+static void start_in(const char *directory)
 {
 	mock_host_reset();
 	for (unsigned i = 0; i < QUEUES; i++) {
@@ -57,7 +57,12 @@ static void start(void)
 		queue->rx_port = mock_port();
 		make_rings(queue);
 	}
-	start_backend(NULL);
+	start_backend(directory);
+}
+
+static void start(void)
+{
+	start_in(NULL);
 }
 
 /* What the toolstack writes for a new interface, its state last. */
@@ -283,6 +288,54 @@ static void old_rings_of_a_dead_backend_are_not_used(void)
 		exchange(&guest[0], 0);
 	}
 	stop();
+}
+
+/* The same where there are journals: the frontend sends on, and finds nothing changed. */
+static void queues_of_a_dead_backend_are_taken_over(void)
+{
+	char directory[] = "/tmp/pvring-test-XXXXXX", path[2][64], saved[2][64], name[64];
+
+	CU_ASSERT_FATAL(mkdtemp(directory) != NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/inflight/vif-7-0-%u", directory, i);
+		snprintf(saved[i], sizeof(saved[i]), "%s/saved-%u", directory, i);
+	}
+	start_in(directory);
+	attach("loop");
+	connect_front(2, 1);
+	for (unsigned round = 0; round < 10; round++) {
+		exchange(&guest[0], 1);
+		exchange(&guest[1], 1);
+		for (unsigned i = 0; i < 2; i++)
+			CU_ASSERT_EQUAL_FATAL(link(path[i], saved[i]), 0);
+		stop(); /* the same as dead, once what it tidied is put back */
+		for (unsigned i = 0; i < 2; i++)
+			CU_ASSERT_EQUAL_FATAL(rename(saved[i], path[i]), 0);
+		mock_store_write(BACK "/state", "4");
+		/* Its buffers were given back unanswered; they are open in the journal. */
+		start_backend(directory);
+	}
+	exchange(&guest[0], 1);
+	exchange(&guest[1], 1);
+	CU_ASSERT_EQUAL(state_of(BACK "/state"), XenbusStateConnected);
+	/* With groups to be remembered it is not. */
+	for (unsigned i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL_FATAL(link(path[i], saved[i]), 0);
+	stop();
+	for (unsigned i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL_FATAL(rename(saved[i], path[i]), 0);
+	mock_store_write(BACK "/state", "4");
+	mock_store_write(FRONT "/request-multicast-control", "1");
+	start_backend(directory);
+	CU_ASSERT(becomes(XenbusStateInitWait));
+	stop();
+	for (unsigned i = 0; i < 2; i++)
+		unlink(path[i]);
+	snprintf(name, sizeof(name), "%s/inflight", directory);
+	CU_ASSERT_EQUAL(rmdir(name), 0);
+	snprintf(name, sizeof(name), "%s/stats", directory);
+	CU_ASSERT_EQUAL(rmdir(name), 0);
+	CU_ASSERT_EQUAL(rmdir(directory), 0);
 }
 
 /* ---- what is negotiated ---- */
@@ -565,7 +618,8 @@ static void xsa_350_connect_loop(void)
 
 PVR_SUITE(netback_device, CASE(connect_use_close), CASE(two_queues_with_split_channels),
 	CASE(by_way_of_initialised), CASE(frontend_comes_back), CASE(offline_stays_closed),
-	CASE(old_rings_of_a_dead_backend_are_not_used), CASE(nothing_offered),
+	CASE(old_rings_of_a_dead_backend_are_not_used),
+	CASE(queues_of_a_dead_backend_are_taken_over), CASE(nothing_offered),
 	CASE(headroom_while_running), CASE(multicast_is_filtered_on_request), CASE(texts),
 	CASE(bad_nodes_are_told_to_the_operator), CASE(hostile_offers), CASE(half_an_offer),
 	CASE(overflow_ends_the_connection), CASE(xsa_350_connect_loop))
