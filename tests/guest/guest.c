@@ -4,14 +4,19 @@
  * checks what another one wrote: blocking calls from a thread a queue first, then each queue by requests of its own
  * with every shape of segments, several in flight. What a byte must be depends on its position and the seed only.
  *
- * usage: guest [-q QUEUES] [-o ORDER] [-s SEGMENTS] [-p] [-u] [-S SEED] write|check|wait|machine
+ * With -d it is deaf to what becomes of its backend, as Linux's blkfront: it looks at its rings and at the backend's
+ * state only, and should that ever change it fails. It then writes and reads again until the standard input ends.
+ *
+ * usage: guest [-q QUEUES] [-o ORDER] [-s SEGMENTS] [-p] [-u] [-d] [-S SEED] write|check|wait|machine
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <pvring/blkfront.h>
@@ -39,7 +44,7 @@ struct lane {
 	pthread_t thread;
 	struct pvr_blkfront_queue *queue;
 	uint64_t begin, at, end;
-	uint64_t random;
+	uint64_t random, seed;
 	uint64_t requests;
 	int writing;
 	int failed;
@@ -49,7 +54,7 @@ struct lane {
 static struct pvr_blkfront *disk;
 static const struct pvr_blkfront_info *info;
 static uint64_t seed = 1;
-static int only_check;
+static int only_check, deaf;
 
 /* splitmix64 */
 static uint64_t mix(uint64_t x)
@@ -66,20 +71,21 @@ static uint32_t below(struct lane *lane, uint32_t bound)
 	return (uint32_t)(lane->random % bound);
 }
 
-static void pattern_fill(void *to, uint64_t position, size_t bytes)
+static void pattern_fill(const struct lane *lane, void *to, uint64_t position, size_t bytes)
 {
 	uint64_t *words = to;
 
 	for (size_t i = 0; i < bytes / 8; i++)
-		words[i] = mix(seed << 48 ^ (position / 8 + i));
+		words[i] = mix(lane->seed << 48 ^ (position / 8 + i));
 }
 
-static int pattern_compare(const void *from, uint64_t position, size_t bytes)
+static int pattern_compare(
+	const struct lane *lane, const void *from, uint64_t position, size_t bytes)
 {
 	const uint64_t *words = from;
 
 	for (size_t i = 0; i < bytes / 8; i++)
-		if (words[i] != mix(seed << 48 ^ (position / 8 + i))) {
+		if (words[i] != mix(lane->seed << 48 ^ (position / 8 + i))) {
 			fprintf(stderr, "guest: byte %" PRIu64 " is not what was written there\n",
 				position + i * 8);
 			return 1;
@@ -104,7 +110,7 @@ static int blocking_write(const struct lane *lane, void *buffer)
 		rc = pvr_blkfront_discard(disk, sector, BLOCKING / 512, 0);
 	if (rc)
 		return failure("discard", lane->begin, rc);
-	pattern_fill(buffer, lane->begin, BLOCKING);
+	pattern_fill(lane, buffer, lane->begin, BLOCKING);
 	rc = pvr_blkfront_write(disk, sector, buffer, BLOCKING);
 	if (!rc && info->flush)
 		rc = pvr_blkfront_flush(disk);
@@ -128,7 +134,7 @@ static void *blocking_lane(void *argument)
 	if (rc)
 		lane->failed = failure("read", lane->begin, rc);
 	else
-		lane->failed |= pattern_compare(buffer, lane->begin, BLOCKING);
+		lane->failed |= pattern_compare(lane, buffer, lane->begin, BLOCKING);
 	pvr_port_pages_free(buffer, BLOCKING / PVR_PAGE_SIZE);
 	return NULL;
 }
@@ -146,7 +152,7 @@ static void ended(struct pvr_blk_request *request, int error)
 	for (uint32_t i = 0; !error && !slot->lane->writing && i < request->segments_count; i++) {
 		const struct pvr_blk_segment *s = &slot->segments[i];
 
-		slot->lane->failed |= pattern_compare(s->address, at, s->length);
+		slot->lane->failed |= pattern_compare(slot->lane, s->address, at, s->length);
 		at += s->length;
 	}
 }
@@ -184,7 +190,7 @@ static void prepare(struct lane *lane, struct slot *slot)
 		if (s->length > lane->end - at)
 			s->length = (uint32_t)(lane->end - at);
 		if (lane->writing)
-			pattern_fill(s->address, at, s->length);
+			pattern_fill(lane, s->address, at, s->length);
 		else
 			memset(s->address, 0, s->length);
 		at += s->length;
@@ -245,11 +251,21 @@ static void pass(struct lane *lane, int writing)
 
 		int n = pvr_blkfront_poll(lane->queue);
 
-		if (!n)
+		if (!n && deaf)
+			nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+		else if (!n)
 			n = pvr_blkfront_wait(lane->queue, pvr_port_now_ns() + 30 * SECONDS);
 		if (n < 0)
 			lane->failed = failure("poll", lane->at, n);
 	}
+}
+
+/* Nobody writes to the standard input any more. */
+static int has_ended(void)
+{
+	struct pollfd fd = {.fd = STDIN_FILENO};
+
+	return poll(&fd, 1, 0) > 0 && fd.revents & POLLHUP;
 }
 
 static void *async_lane(void *argument)
@@ -262,9 +278,12 @@ static void *async_lane(void *argument)
 		if (!lane->slots[i].pages)
 			lane->failed = failure("pages", lane->begin, -ENOMEM);
 	}
-	if (!only_check)
-		pass(lane, 1);
-	pass(lane, 0);
+	do {
+		if (!only_check)
+			pass(lane, 1);
+		pass(lane, 0);
+		lane->seed += (uint64_t)deaf; /* what the last round left there is wrong now */
+	} while (deaf && !lane->failed && !has_ended());
 	/* Pages of a request that failed may still be in flight; the program ends anyway. */
 	for (unsigned i = 0; i < DEPTH && !lane->failed; i++)
 		pvr_port_pages_free(lane->slots[i].pages, info->max_segments);
@@ -301,8 +320,9 @@ static int work(void)
 		lanes[i].begin = i * each;
 		lanes[i].end = i + 1 < info->queues ? (i + 1) * each : bytes;
 		lanes[i].random = seed + i;
+		lanes[i].seed = seed;
 	}
-	failed = lanes_run(lanes, blocking_lane);
+	failed = deaf ? 0 : lanes_run(lanes, blocking_lane); /* their waiting would notice */
 	if (!failed)
 		failed = lanes_run(lanes, async_lane);
 	for (unsigned i = 0; i < info->queues; i++)
@@ -327,7 +347,7 @@ int main(int argc, char **argv)
 	struct pvr_blkfront_options options = {0};
 	int c, rc;
 
-	while ((c = getopt(argc, argv, "q:o:s:puS:")) != -1) {
+	while ((c = getopt(argc, argv, "q:o:s:pudS:")) != -1) {
 		uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 10) : 1;
 
 		switch (c) {
@@ -345,6 +365,10 @@ int main(int argc, char **argv)
 			break;
 		case 'u':
 			options.untrusting = 1;
+			break;
+		case 'd':
+			deaf = 1;
+			options.reconnect_ns = 1;
 			break;
 		case 'S':
 			seed = number;
