@@ -15,6 +15,8 @@
 
 #include <pvring/xenbus.h>
 
+#include "frontend.h"
+
 #define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
 #define STEPS         8u  /* things done before others have their turn */
 
@@ -168,76 +170,6 @@ static void rings_settle(struct pvr_back_device *device)
 
 /* ---- looking ---- */
 
-/* Watch its nodes, or do so no more: 0, or the first error. */
-static int watch_frontend(struct pvr_back_device *device,
-	int (*watch)(struct pvr_host *host, const char *path, const char *token))
-{
-	static const char *const none[] = {NULL};
-	const char *const *more = device->home->kind->front_watched;
-	const char *name = "state";
-	char token[32], path[160];
-	int result = 0;
-
-	snprintf(token, sizeof(token), "f/%u/%u", device->domid, device->devid);
-	for (more = more ? more : none; name; name = *more++) {
-		int one;
-
-		snprintf(path, sizeof(path), "%s/%s", device->frontend, name);
-		one = watch(device->home->host, path, token);
-		result = result ? result : one;
-	}
-	return result;
-}
-
-static void lose_frontend(struct pvr_back_device *device)
-{
-	if (device->frontend[0])
-		watch_frontend(device, pvr_host_store_unwatch);
-	device->frontend[0] = '\0';
-	device->front_events = 0;
-}
-
-/*
- * The frontend's directory. The node is the toolstack's, but a toolstack has been talked into
- * writing what a guest chose (XSA-175): nothing outside of that guest's own tree is read or
- * watched.
- */
-static int find_frontend(struct pvr_back_device *device)
-{
-	struct pvr_host *host = device->home->host;
-	char prefix[32];
-	uint32_t domid;
-	int result = pvr_back_node_number(
-		host, device->path, "frontend-id", DOMID_FIRST_RESERVED - 1, &domid);
-
-	if (!result && domid != device->domid)
-		result = -EINVAL;
-	if (!result)
-		result = pvr_back_node_text(
-			host, device->path, "frontend", device->frontend, sizeof(device->frontend));
-	snprintf(prefix, sizeof(prefix), "/local/domain/%u/", device->domid);
-	if (result >= 0 && (strncmp(device->frontend, prefix, strlen(prefix)) ||
-				   strstr(device->frontend, "//")))
-		result = -EINVAL;
-	if (result < 0) {
-		device->frontend[0] = '\0';
-		return result;
-	}
-	result = watch_frontend(device, pvr_host_store_watch);
-	if (result)
-		lose_frontend(device);
-	return result;
-}
-
-static enum xenbus_state read_state(struct pvr_host *host, const char *directory)
-{
-	uint32_t state;
-
-	if (pvr_back_node_number(host, directory, "state", XenbusStateReconfigured, &state))
-		return XenbusStateUnknown;
-	return (enum xenbus_state)state;
-}
-
 /* 0, -ENOENT when the directory is gone, -ECONNRESET. */
 static int look(struct pvr_back_device *device, struct view *view)
 {
@@ -248,8 +180,9 @@ static int look(struct pvr_back_device *device, struct view *view)
 
 	if (result == -ENOENT || result == -ECONNRESET)
 		return result;
-	view->own = read_state(host, device->path);
-	view->front = device->frontend[0] ? read_state(host, device->frontend) : XenbusStateUnknown;
+	view->own = pvr_back_state_read(host, device->path);
+	view->front = device->frontend[0] ? pvr_back_state_read(host, device->frontend)
+					  : XenbusStateUnknown;
 	/* Missing as in hand-made devices: somebody wants it, or it would not be there. */
 	if (pvr_back_node_number(host, device->path, "online", 1, &online))
 		online = 1;
@@ -282,7 +215,7 @@ static enum outcome prepare(struct pvr_back_device *device)
 	struct pvr_back_nodes nodes = {0};
 	char error[PVR_BACK_LINE];
 
-	if (!device->frontend[0] && find_frontend(device))
+	if (!device->frontend[0] && pvr_back_frontend_find(device))
 		return refuse(device, "frontend or frontend-id: missing, or not that domain's own");
 	if (device->home->kind->front_jumps && !device->front_events)
 		return WAIT;
@@ -294,7 +227,8 @@ static enum outcome prepare(struct pvr_back_device *device)
 	pvr_back_nodes_add(&nodes, "journal", "%016" PRIx64, device->serving);
 	pvr_back_nodes_add(&nodes, "hotplug-status", "connected");
 	/* Asked before it can answer us: what is Connected now is so to somebody else. */
-	device->fresh = read_state(device->home->host, device->frontend) != XenbusStateConnected;
+	device->fresh = pvr_back_state_read(device->home->host, device->frontend) !=
+			XenbusStateConnected;
 	device->front_events = 1;
 	return publish(device, &nodes, XenbusStateInitWait);
 }
@@ -356,8 +290,8 @@ static int take_over(struct pvr_back_device *device, const struct view *view)
 	char error[PVR_BACK_LINE];
 	const char *missing;
 
-	if (view->own != XenbusStateConnected || find_frontend(device) ||
-		read_state(device->home->host, device->frontend) != XenbusStateConnected)
+	if (view->own != XenbusStateConnected || pvr_back_frontend_find(device) ||
+		pvr_back_state_read(device->home->host, device->frontend) != XenbusStateConnected)
 		return 0;
 	if (read_serving(device) || device->home->kind->prepare(device, &nodes, error))
 		return 0;
@@ -417,7 +351,7 @@ static int adopt_state(struct pvr_back_device *device, const struct view *view)
 	if (view->own == XenbusStateInitialising && device->self != XenbusStateInitialising) {
 		if (!rings_released(device))
 			return 0;
-		lose_frontend(device);
+		pvr_back_frontend_lose(device);
 		device->home->kind->closed(device, 1);
 		device->closing = device->useless = 0;
 		device->self = XenbusStateInitialising;
@@ -529,7 +463,7 @@ static enum outcome step(struct pvr_back_device *device, int *error)
 	if (*error) {
 		if (!rings_released(device))
 			return WAIT;
-		lose_frontend(device);
+		pvr_back_frontend_lose(device);
 		return FORGET;
 	}
 	if (device->home->stopping)
