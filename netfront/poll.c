@@ -22,8 +22,12 @@ static void renew_carrier(struct pvr_netfront *net)
 	}
 	carrier = pvr_front_life(&net->front) == PVR_FRONT_LIVE &&
 		  atomic_load_explicit(&net->carrier_node, memory_order_relaxed);
-	if (__atomic_load_n(&net->info.carrier, __ATOMIC_RELAXED) != carrier)
+	/* Others copy the facts under the lock; who does not get it now does in the next poll. */
+	if (__atomic_load_n(&net->info.carrier, __ATOMIC_RELAXED) != carrier &&
+		pvr_mutex_trylock(&net->front.control)) {
 		__atomic_store_n(&net->info.carrier, carrier, __ATOMIC_RELAXED);
+		pvr_mutex_unlock(&net->front.control);
+	}
 }
 
 /* No ring is looked at any more after what made the device fail. */
