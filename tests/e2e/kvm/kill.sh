@@ -19,14 +19,14 @@ kill_disk() { # kill_disk SECONDS: while the guest writes; then it verifies what
 	ask 'for i in 0 1 2 3; do cmp /src /k/f$i || exit 1; done; umount /k; ! dmesg | grep -i "I/O error"'
 }
 kill_net() { # while the guest fetches, again and again
-	ask '(while [ ! -e /stopnet ]; do wget -q -T 30 -O - http://10.77.0.1/data | md5sum; done >/sums; touch /donenet) &'
+	ask '(while [ ! -e /stopnet ]; do timeout 60 wget -q -O - http://10.77.0.1/data | md5sum; done >/sums; touch /donenet) &'
 	for pause in 1 3 2; do
 		sleep $pause
 		killed netback || { echo "no new backend"; return 1; }
 	done
 	sleep 4
 	ask 'touch /stopnet; while [ ! -e /donenet ]; do sleep 0.2; done'
-	sums=$(ask 'sort -u /sums')
+	ask "wc -l </sums"; sums=$(ask "sort -u /sums")
 	[ "$sums" = "$(md5sum <www/data)" ] || { echo "sums: $sums"; return 1; }
 }
 kill_checks() { # kill_checks [disk]: only its backend

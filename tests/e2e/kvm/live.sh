@@ -2,7 +2,7 @@
 # A running Linux guest, told on its console what to do: sourced after common.sh.
 # What is checked here is said by the guest's own kernel.
 
-# live_start KERNEL VCPUS ARGUMENT...: a guest with a shell on its console.
+# live_start KERNEL VCPUS ARGUMENT...: a guest that does what is written to its console.
 live_start() {
 	k=$1 v=$2
 	shift 2
@@ -10,13 +10,12 @@ live_start() {
 	: >live.log
 	exec 3<>keys
 	XDG_RUNTIME_DIR=/tmp/run pvring run --machine kvm --kernel /guest/$k --initrd $k.cpio --vcpus $v --memory 256M \
-		--append "console=hvc0 loglevel=${LOGLEVEL:-4} panic=-1 do=shell" "$@" <keys >live.log 2>&1 &
+		--append "console=hvc0 loglevel=${LOGLEVEL:-4} panic=-1 do=told" "$@" <keys >live.log 2>&1 &
 	live=$!
 	: >asks
-	within 60 grep -aq "GUEST shell" live.log || { tail -5 live.log; return 1; }
+	within 60 grep -aq "GUEST told" live.log || { tail -5 live.log; return 1; }
 	PVRING_DIR=$(echo /tmp/run/pvring-*)
 	export PVRING_DIR XENSTORED_PATH=$PVRING_DIR/xenstored.sock PVRING_DOMID=1
-	ask "stty -echo; PS1=" # so that only what is answered is in the log
 }
 answered() { tr -d '\r' <live.log | grep -aq "^$1 [0-9]"; }
 # ask COMMAND: runs it in the guest, prints what it says; its status.
@@ -28,7 +27,7 @@ ask() {
 	return "$(tr -d '\r' <live.log | sed -n "s/^END$asked //p")"
 }
 live_end() {
-	echo "poweroff -nf" >&3
+	echo "poweroff -f" >&3
 	within 20 sh -c "! kill -0 $live" || { kill -9 $live; return 1; }
 	wait $live
 	exec 3>&-

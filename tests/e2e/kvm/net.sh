@@ -10,16 +10,21 @@ up() { # and sends one
 	ask 'wget -q -O /d http://10.77.0.1/data; nc 10.77.0.1 9000 </d; rm /d'
 	received
 }
+counters() { pvring stats --json | tr -d ' ",'; }
 count() { # count NAME: the counters of that name, summed
-	pvring stats --json | tr -d ' ",' | sed -n "s/^$1:\([0-9]*\).*/\1/p" | awk '{ n += $1 } END { print n + 0 }'
+	counters | awk -F: -v name="$1" '$1 == name { n += $2 } END { print n + 0 }'
+}
+figures() {
+	counters | awk -F: '{ n[$1] += $2 }
+		END { print n["hypercalls"], n["sends"], n["timers"], n["interrupts"], n["tx_packets"] + n["rx_packets"] }'
 }
 # per_packet NAME COMMAND...: how many exits and notifications a packet took; a figure, not a check.
 per_packet() {
 	name=$1; shift
-	was="$(count hypercalls) $(count sends) $(count timers) $(count interrupts) $(($(count tx_packets) + $(count rx_packets)))"
+	was=$(figures)
 	"$@" >/dev/null
-	echo "$was $(count hypercalls) $(count sends) $(count timers) $(count interrupts) $(($(count tx_packets) + $(count rx_packets)))" |
-		awk -v name="$name" '{ n = $10 - $5; printf "%s: %d packets; each: exits %.2f, of them sends %.2f, timers %.2f; interrupts by us %.2f\n",
+	echo "$was $(figures)" | awk -v name="$name" '{ n = $10 - $5
+		printf "%s: %d packets; each: exits %.2f, of them sends %.2f, timers %.2f; interrupts by us %.2f\n",
 			name, n, ($6 - $1) / n, ($7 - $2) / n, ($8 - $3) / n, ($9 - $4) / n }'
 }
 net_checks() { # an interface of two queues
