@@ -98,7 +98,7 @@ $(BUILD)/fio-pvring.so: $(wildcard tools/fio/*) $(BUILD)/libpvring.a $(BUILD)/li
 
 # ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
 UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libclient.a libkvm.a)
-UNIT_OBJ := $(call obj,tests/unit) $(addprefix $(BUILD)/obj/tools/,net_spec.o util.o)
+UNIT_OBJ := $(call obj,tests/unit) $(addprefix $(BUILD)/obj/tools/,net_spec.o spec.o tail.o toolstack.o util.o xl_config.o xl_device.o xl_syntax.o)
 $(BUILD)/tests/unit: $(UNIT_OBJ) $(UNIT_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(UNIT_OBJ) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@
@@ -178,6 +178,7 @@ FUZZ_SRC_hypercall := $(filter-out %/main.c %/confine.c,$(call src,hypervisor hy
 FUZZ_SRC_blkif := blkback/request.c
 FUZZ_SRC_kernel := $(addprefix kvm/,elf.c payload.c patch.c)
 FUZZ_LIBS_kernel := -lz -llzma -llz4 -lzstd
+FUZZ_SRC_xlcfg := tools/xl_syntax.c
 FUZZ_SRC_netfront := netfront/decode.c
 FUZZ_SRC_netif := $(addprefix netback/,packet.c headers.c hash.c)
 FUZZ_SECONDS ?= 10

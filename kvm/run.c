@@ -131,6 +131,16 @@ static int threads_start(struct vm *vm, struct why *why)
 	return err;
 }
 
+/* Nothing can fail any more. */
+static void ready_say(const struct pvr_kvm_config *config)
+{
+	if (config->ready_fd < 0)
+		return;
+	ssize_t n = write(config->ready_fd, "", 1);
+
+	(void)n; /* whoever started us has gone */
+}
+
 static void threads_join(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->boot.vcpus; i++)
@@ -159,10 +169,12 @@ int pvr_kvm_run(const struct pvr_kvm_config *config, char *text, size_t size)
 		err = kvm_console_open(vm, &why);
 	if (!err)
 		err = threads_start(vm, &why);
-	if (!err)
+	if (!err) {
+		ready_say(config);
 		kvm_events_run(vm);
-	else
+	} else {
 		kvm_vm_stop(vm, 0);
+	}
 	threads_join(vm);
 	kvm_console_close(vm);
 	kvm_stats_free(vm->stats, vm->dir, config->domid);

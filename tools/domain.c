@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding domains by name or number. */
+/* Finding domains by name or number, and their end. */
 #include "tools.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,4 +58,35 @@ int domain_find(int control, const char *name, struct pvr_hv_domain *domain)
 		}
 	free(all);
 	return rc;
+}
+
+/* What the toolstack wrote for the backends goes with the domain; they let go of images and TAPs then. */
+static int remove_backends(const char *dir, uint32_t domid)
+{
+	static const char *const classes[] = {"vbd", "vif"};
+	struct pvr_host *host;
+	char path[64];
+	int rc = pvr_host_open(dir, &host);
+
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		int gone;
+
+		snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%" PRIu32, classes[i],
+			domid);
+		gone = pvr_host_store_rm(host, 0, path);
+		if (gone && gone != -ENOENT)
+			rc = gone;
+	}
+	pvr_host_close(host);
+	return rc;
+}
+
+int domain_destroy(const char *dir, int control, uint32_t domid)
+{
+	long rc = pvr_hv_call(control, PVR_HV_DOMAIN_DESTROY, &domid, sizeof(domid), NULL, NULL, NULL,
+		NULL);
+
+	return rc < 0 ? (int)rc : remove_backends(dir, domid);
 }

@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,11 +16,13 @@
 #include <pvring/xen/sched.h>
 #include <pvring/xen/xenbus.h>
 
+#include "terminal.h"
 #include "tools.h"
 
 /* Exit statuses of the child: sysexits' are from 64 to 78, so the reasons of an end stand above. */
 #define ENDED            128
 #define CLOSE_TIMEOUT_MS 10000
+#define READY_FD         3 /* in the child */
 
 enum { MACHINE = 0x400, KERNEL, INITRD, APPEND, VCPUS };
 
@@ -112,6 +113,7 @@ pid_t kvm_guest_fork(const struct kvm_guest *guest)
 		.console_in = guest->console_in,
 		.console_out = guest->console_out,
 		.quiet = guest->quiet,
+		.ready_fd = guest->ready_fd < 0 ? -1 : READY_FD,
 	};
 	pid_t parent = getpid(), child;
 	char why[512];
@@ -127,6 +129,10 @@ pid_t kvm_guest_fork(const struct kvm_guest *guest)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EX_UNAVAILABLE);
+	/* A guest that takes this process over must not find its parent's connections in it. */
+	if (guest->ready_fd >= 0)
+		dup2(guest->ready_fd, READY_FD);
+	close_range(guest->ready_fd < 0 ? READY_FD : READY_FD + 1, ~0u, 0);
 
 	int rc = pvr_kvm_run(&config, why, sizeof(why));
 
@@ -216,19 +222,6 @@ int kvm_guest_devices_reset(const char *dir, uint32_t domid)
 	return 0;
 }
 
-/* Keys go to the guest as they are typed; output is processed, since our own lines go there too. */
-static int terminal_raw(struct termios *before)
-{
-	struct termios raw;
-
-	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, before))
-		return 0;
-	raw = *before;
-	cfmakeraw(&raw);
-	raw.c_oflag |= OPOST;
-	return !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-}
-
 static int one_life(struct ephemeral *system, struct kvm_guest *guest, int *status)
 {
 	pid_t child = kvm_guest_fork(guest);
@@ -256,6 +249,7 @@ int run_kvm(
 		.kvm = kvm,
 		.console_in = STDIN_FILENO,
 		.console_out = STDOUT_FILENO,
+		.ready_fd = -1,
 	};
 	struct termios before;
 	int raw = terminal_raw(&before), reason, status = 0;

@@ -36,8 +36,9 @@ struct kvm_guest {
 	const char *dir;
 	uint32_t domid;
 	const struct run_kvm *kvm;
-	int console_in, console_out;
+	int console_in, console_out; /* of 0, 1 and 2: all others are closed in the child */
 	int quiet;
+	int ready_fd; /* as pvr_kvm_config has it */
 };
 pid_t kvm_guest_fork(const struct kvm_guest *guest);
 

@@ -78,6 +78,9 @@ int disk_attach(struct pvr_host *host, uint32_t domid, const struct disk_spec *s
 /* By name or number: its description, or -ENOENT. */
 int domain_find(int control, const char *name, struct pvr_hv_domain *domain);
 
+/* End it, and remove its devices: 0, -ENOENT, or another negative errno. */
+int domain_destroy(const char *dir, int control, uint32_t domid);
+
 /* The domains of the daemon, ascending; a malloc()ed array, its length in *count. 0 or a negative
  * errno. */
 int domain_list(int control, struct pvr_hv_domain **domains, unsigned *count);
@@ -165,6 +168,7 @@ int verb_hypervisor(int argc, char **argv);
 int verb_blkback(int argc, char **argv);
 int verb_netback(int argc, char **argv);
 int verb_create(int argc, char **argv);
+int verb_console(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_shutdown(int argc, char **argv);

@@ -27,6 +27,7 @@ struct pvr_kvm_config {
 	int console_in; /* what the guest's console reads, -1: nothing. Left to the caller to close */
 	int console_out; /* what it prints to; a terminal is expected to be raw already */
 	int quiet;       /* do not say which mode was chosen */
+	int ready_fd;    /* one byte is written when the guest begins to run; -1: none */
 };
 
 /* Why a run came to its end, when it ran at all: Xen's SHUTDOWN_* (pvring/xen/sched.h), or this. */

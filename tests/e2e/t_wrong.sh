@@ -34,7 +34,7 @@ refuses "socket in use" 69 "$PVRING_DIR" pvring hypervisor
 refuses "no such domain" 66 "no domain 'nobody'" pvring destroy nobody
 pvring create one >"$work/domid"
 refuses "name taken" 73 "there is a domain 'one' already" pvring create one
-refuses "bad name" 64 "no name for a domain" pvring create 'a/b'
+refuses "bad name" 64 "no name for a domain" pvring create 'a b'
 refuses "attach of a missing image" 66 "none.img" pvring block-attach one "$work/none.img"
 check "nothing of it is left in xenstore" sh -c "! xenstore-exists /local/domain/0/backend/vbd/$(cat "$work/domid")/51712"
 refuses "detach of a disk that is not there" 66 "no such disk" pvring block-detach one xvda
