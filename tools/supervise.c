@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting again what died. A backend keeps nothing that its successor needs: what a frontend has no answer to
- * it issues again.
+ * Starting again what died. What its successor needs stands in journals and on the rings (backend/journal.h); and what a
+ * frontend that offers new rings has no answer to, it issues again.
  */
 #include "tools.h"
 
