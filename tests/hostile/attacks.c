@@ -338,7 +338,7 @@ const struct attack attacks[] = {
 	{"xsa_270_control", "loop", control, {0}, NULL, NULL},
 	{"xsa_155_flip", "tap", attack_flip, {0}, NULL, NULL},
 	{"xsa_155_noise", "loop", attack_noise, {0}, NULL, NULL},
-	{"xsa_155_murmur", "loop", attack_murmur, {0}, NULL, NULL},
+	{"xsa_155_murmur", "null", attack_murmur, {0}, NULL, NULL},
 	{"flood", "tap", attack_flood, {0}, NULL, NULL},
 	{"xsa_392_starve", "tap,bridge=br0", attack_starve, {.no_buffers = 1}, NULL, NULL},
 	{NULL, NULL, NULL, {0}, NULL, NULL},
