@@ -72,10 +72,10 @@ tcp() { # tcp WAY ADDRESS DIRECTION [OPTION]: Gb/s as the receiver has it
 testpmd=$(find "${DPDK_DIR:-/nowhere}" -name 'dpdk-testpmd*' -type f 2>/dev/null | head -1)
 [ "$testpmd" ] || echo "DPDK is not measured: \$DPDK_DIR has no dpdk-testpmd; bench/fetch-dpdk.sh DIRECTORY fetches it"
 lib=${DPDK_DIR:-}/usr/lib/x86_64-linux-gnu
-pmd() { # pmd NAME CPU DRIVERS DEVICE MODE...
+pmd() { # pmd NAME CPU DRIVERS DEVICE MODE...: in place of the shell that was forked for it, so that $! is its own
 	local drivers="" driver
 	for driver in mempool_ring $3; do drivers="$drivers -d $(echo "$lib"/librte_"$driver".so.[0-9]* | cut -d' ' -f1)"; done
-	LD_LIBRARY_PATH=$lib stdbuf -oL "$testpmd" --no-huge -m 256 --no-pci --no-shconf $drivers --file-prefix="$1" \
+	exec timeout $((seconds + 20)) env LD_LIBRARY_PATH="$lib" stdbuf -oL "$testpmd" --no-huge -m 256 --no-pci --no-shconf $drivers --file-prefix="$1" \
 		--lcores "(0-1)@$2" --vdev="$4" -- --total-num-mbufs=8192 --no-mlockall --stats-period=1 "${@:5}"
 }
 dpdk() { # dpdk WAY: packets a second that the receiver counted, the median of its seconds
