@@ -71,10 +71,6 @@ int device_check(struct device *device, char *why, size_t size);
 /* Asks `is_over` again and again until it is not 0, ten seconds: its last word, or -ETIMEDOUT. */
 int device_wait(struct device *device, int (*is_over)(struct device *device));
 
-/* Prints one line into why[size] and returns `error`. */
-int device_say(char *why, size_t size, int error, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-
 /* ---- disks (disk.c) ---- */
 
 extern const struct device_class disk_class;

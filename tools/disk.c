@@ -49,7 +49,7 @@ static void *parse(const char *text, char *why, size_t size)
 	struct disk_spec *spec = malloc(sizeof(*spec));
 
 	if (!spec) {
-		device_say(why, size, 0, "no memory");
+		tool_say(why, size, 0, "no memory");
 	} else if (disk_spec_parse(text, spec, why, size)) {
 		free(spec);
 		spec = NULL;
@@ -153,14 +153,14 @@ int disk_resize(struct device *d, char *why, size_t size)
 		return rc;
 	device_read(d, "type", type, sizeof(type));
 	if (*type && strcmp(type, "file") && strcmp(type, "phy"))
-		return device_say(why, size, -EOPNOTSUPP,
+		return tool_say(why, size, -EOPNOTSUPP,
 			"a disk of type %s keeps its size: files and block devices can be resized",
 			type);
 	device_put(d, d->back, "resize", "1");
 	if (d->error)
-		return device_say(why, size, d->error, "xenstore: %s", strerror(-d->error));
+		return tool_say(why, size, d->error, "xenstore: %s", strerror(-d->error));
 	rc = device_wait(d, is_measured);
-	return rc < 0 ? device_say(why, size, rc,
+	return rc < 0 ? tool_say(why, size, rc,
 				"the backend does not look at it: is '%s' running?",
 				d->class->server)
 		      : 0;

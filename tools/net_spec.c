@@ -6,7 +6,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,18 +33,6 @@ const char net_spec_help[] =
 	"  ,without=A+B..  do not use sg, gso, csum, split, ctrl, mcast, static\n"
 	"user, ip and gw are for pvring run.\n";
 /* clang-format on */
-
-static int say(char *why, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static int say(char *why, size_t size, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, size, format, args);
-	va_end(args);
-	return -EINVAL;
-}
 
 int net_mac_parse(const char *text, uint8_t mac[6])
 {
@@ -85,8 +72,8 @@ static int parse_ifname(const char *what, const char *text, char out[16], char *
 	for (const char *at = text; *at && good; at++)
 		good = *at != '/' && *at != ':' && !isspace((unsigned char)*at) && *at != '%';
 	if (!good)
-		return say(why, size, "%s is a name of up to %d characters, not '%s'", what,
-			IFNAMSIZ - 1, text);
+		return tool_say(why, size, -EINVAL, "%s is a name of up to %d characters, not '%s'",
+			what, IFNAMSIZ - 1, text);
 	snprintf(out, IFNAMSIZ, "%s", text);
 	return 0;
 }
@@ -94,7 +81,7 @@ static int parse_ifname(const char *what, const char *text, char out[16], char *
 static int parse_socket(const char *text, struct net_spec *spec, char *why, size_t size)
 {
 	if (*text != '/' || strlen(text) >= sizeof(spec->target))
-		return say(why, size,
+		return tool_say(why, size, -EINVAL,
 			"passt needs the absolute path of its socket, of up to %zu bytes, not '%s'",
 			sizeof(spec->target) - 1, text);
 	strcpy(spec->target, text);
@@ -118,15 +105,15 @@ static int parse_first(
 		return parse_socket(value ? value : "", spec, why, size);
 	case NET_NULL:
 		if (value && (tool_number(value, 14, 65535, &bytes)))
-			return say(why, size, "null sends packets of 14 to 65535 bytes, not '%s'",
-				value);
+			return tool_say(why, size, -EINVAL,
+				"null sends packets of 14 to 65535 bytes, not '%s'", value);
 		spec->bytes = value ? (uint32_t)bytes : 0;
 		return 0;
 	case NET_USER:
 	case NET_LOOP:
-		return value ? say(why, size, "%s takes no value", key) : 0;
+		return value ? tool_say(why, size, -EINVAL, "%s takes no value", key) : 0;
 	default:
-		return say(why, size,
+		return tool_say(why, size, -EINVAL,
 			"unknown kind of network '%s': tap, user, passt, null, loop are known",
 			key);
 	}
@@ -172,7 +159,7 @@ static int parse_rate(const char *text, struct net_spec *spec, char *why, size_t
 	if (spec->rate_bytes && spec->rate_bytes <= UINT32_MAX)
 		return 0;
 bad:
-	return say(why, size,
+	return tool_say(why, size, -EINVAL,
 		"rate is a number with b/s, B/s, Kb/s, MB/s and so on, and perhaps @20ms, not '%s'",
 		text);
 }
@@ -190,10 +177,10 @@ static int parse_address(const char *text, struct net_spec *spec, char *why, siz
 		*slash++ = 0;
 	if (!slash || tool_number(slash, 0, family == AF_INET6 ? 128 : 32, &prefix) ||
 		inet_pton(family, copy, &address->host) != 1)
-		return say(
-			why, size, "'%s' is no address with a prefix, such as 10.0.0.2/24", text);
+		return tool_say(why, size, -EINVAL,
+			"'%s' is no address with a prefix, such as 10.0.0.2/24", text);
 	if (address->family)
-		return say(why, size, "ip is given once for IPv4 and once for IPv6");
+		return tool_say(why, size, -EINVAL, "ip is given once for IPv4 and once for IPv6");
 	address->family = family;
 	address->prefix = (unsigned)prefix;
 	return 0;
@@ -205,7 +192,8 @@ static int parse_gateway(const char *text, struct net_spec *spec, char *why, siz
 	struct net_address *address = &spec->address[family == AF_INET6];
 
 	if (inet_pton(family, text, &address->gateway) != 1)
-		return say(why, size, "'%s' is no address of a gateway, such as 10.0.0.1", text);
+		return tool_say(why, size, -EINVAL,
+			"'%s' is no address of a gateway, such as 10.0.0.1", text);
 	address->has_gateway = 1;
 	return 0;
 }
@@ -232,7 +220,7 @@ static int parse_without(char *text, struct net_spec *spec, char *why, size_t si
 		while (i < count && strcmp(one, features[i].name))
 			i++;
 		if (i == count)
-			return say(why, size,
+			return tool_say(why, size, -EINVAL,
 				"without takes sg, gso, csum, split, ctrl, mcast, static, joined "
 				"by '+', not '%s'",
 				one);
@@ -249,21 +237,24 @@ static int parse_option(const char *key, char *value, struct net_spec *spec, cha
 
 	if (!strcmp(key, "mac")) {
 		if (net_mac_parse(value, spec->mac) || spec->mac[0] & 1)
-			return say(why, size, "'%s' is no MAC address of one station", value);
+			return tool_say(
+				why, size, -EINVAL, "'%s' is no MAC address of one station", value);
 		return 0;
 	}
 	if (!strcmp(key, "bridge"))
 		return parse_ifname("bridge", value, spec->bridge, why, size);
 	if (!strcmp(key, "queues")) {
 		if (tool_number(value, 1, PVR_NETFRONT_QUEUES_MAX, &number))
-			return say(why, size, "queues is a number from 1 to %u, not '%s'",
+			return tool_say(why, size, -EINVAL,
+				"queues is a number from 1 to %u, not '%s'",
 				PVR_NETFRONT_QUEUES_MAX, value);
 		spec->queues = (unsigned)number;
 		return 0;
 	}
 	if (!strcmp(key, "mtu")) {
 		if (tool_number(value, 68, 65521, &number))
-			return say(why, size, "mtu is a number from 68 to 65521, not '%s'", value);
+			return tool_say(why, size, -EINVAL,
+				"mtu is a number from 68 to 65521, not '%s'", value);
 		spec->mtu = (unsigned)number;
 		return 0;
 	}
@@ -275,7 +266,7 @@ static int parse_option(const char *key, char *value, struct net_spec *spec, cha
 		return parse_gateway(value, spec, why, size);
 	if (!strcmp(key, "without"))
 		return parse_without(value, spec, why, size);
-	return say(why, size,
+	return tool_say(why, size, -EINVAL,
 		"unknown key '%s': mac, bridge, queues, rate, mtu, ip, gw, without are known", key);
 }
 
@@ -283,11 +274,11 @@ static int parse_option(const char *key, char *value, struct net_spec *spec, cha
 static int check_whole(const struct net_spec *spec, char *why, size_t size)
 {
 	if (*spec->bridge && spec->type != NET_TAP)
-		return say(why, size, "only a tap joins a bridge");
+		return tool_say(why, size, -EINVAL, "only a tap joins a bridge");
 	for (unsigned i = 0; i < 2; i++)
 		if (spec->address[i].has_gateway && !spec->address[i].family &&
 			spec->type != NET_USER)
-			return say(why, size, "gw needs an ip of its kind");
+			return tool_say(why, size, -EINVAL, "gw needs an ip of its kind");
 	return 0;
 }
 
@@ -298,7 +289,8 @@ int net_spec_parse(const char *text, struct net_spec *spec, char *why, size_t si
 
 	memset(spec, 0, sizeof(*spec));
 	if (strlen(text) >= sizeof(copy))
-		return say(why, size, "a network SPEC has at most %zu bytes", sizeof(copy) - 1);
+		return tool_say(why, size, -EINVAL, "a network SPEC has at most %zu bytes",
+			sizeof(copy) - 1);
 	strcpy(copy, text);
 	for (part = strtok_r(copy, ",", &save); part && !rc; part = strtok_r(NULL, ",", &save)) {
 		char *equals = strchr(part, '=');
@@ -309,10 +301,10 @@ int net_spec_parse(const char *text, struct net_spec *spec, char *why, size_t si
 			rc = parse_first(part, equals, spec, why, size);
 		else
 			rc = equals ? parse_option(part, equals, spec, why, size)
-				    : say(why, size, "'%s' is no key=value", part);
+				    : tool_say(why, size, -EINVAL, "'%s' is no key=value", part);
 		first = 0;
 	}
 	if (first)
-		return say(why, size, "an empty network SPEC");
+		return tool_say(why, size, -EINVAL, "an empty network SPEC");
 	return rc ? rc : check_whole(spec, why, size);
 }

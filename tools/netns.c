@@ -12,12 +12,13 @@
 #include <net/if_arp.h>
 #include <net/route.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tools.h"
 
 /* As linux/ipv6.h has it, which does not go together with netinet/in.h. */
 struct ifreq6 {
@@ -25,18 +26,6 @@ struct ifreq6 {
 	uint32_t prefix;
 	int index;
 };
-
-static int say(char *why, size_t size, int error, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static int say(char *why, size_t size, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, size, format, args);
-	va_end(args);
-	return error;
-}
 
 static int write_file(const char *path, const char *text)
 {
@@ -70,16 +59,16 @@ int netns_enter(char *why, size_t size)
 	if (!unshare(CLONE_NEWNET))
 		return 0;
 	if (errno != EPERM)
-		return say(why, size, -errno, "no network namespace: %s", strerror(errno));
+		return tool_say(why, size, -errno, "no network namespace: %s", strerror(errno));
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		return say(why, size, -errno,
+		return tool_say(why, size, -errno,
 			"a network of the command's own needs root, or user namespaces for "
 			"everybody, which this "
 			"system does not allow (%s): see user.max_user_namespaces and "
 			"kernel.*userns* in sysctl",
 			strerror(errno));
 	rc = map_to_root(uid, gid);
-	return rc ? say(why, size, rc,
+	return rc ? tool_say(why, size, rc,
 			    "this system lets nobody but root be root of a user namespace (%s): "
 			    "see "
 			    "kernel.apparmor_restrict_unprivileged_userns",
@@ -103,12 +92,12 @@ int netns_tap_open(const char *name, unsigned queues, int *fds, char *why, size_
 
 		fds[i] = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 		if (fds[i] < 0)
-			rc = say(why, size, -errno,
+			rc = tool_say(why, size, -errno,
 				"the command's interface needs a TAP, and /dev/net/tun cannot be "
 				"opened: %s",
 				strerror(errno));
 		else if ((rc = tap_attach(fds[i], name, queues > 1)))
-			say(why, size, rc, "no TAP %s: %s", name, strerror(-rc));
+			tool_say(why, size, rc, "no TAP %s: %s", name, strerror(-rc));
 		if (!rc)
 			continue;
 		while (i--)
@@ -136,7 +125,7 @@ int netns_loopback(char *why, size_t size)
 
 	if (sock >= 0)
 		close(sock);
-	return rc ? say(why, size, rc, "lo: %s", strerror(-rc)) : 0;
+	return rc ? tool_say(why, size, rc, "lo: %s", strerror(-rc)) : 0;
 }
 
 static int set_link(int sock, const char *name, const uint8_t mac[6], unsigned mtu)
@@ -227,5 +216,5 @@ int netns_configure(const char *name, const struct net_spec *spec, const uint8_t
 		close(sock);
 	if (sock6 >= 0)
 		close(sock6);
-	return rc ? say(why, size, rc, "%s, %s: %s", name, what, strerror(-rc)) : 0;
+	return rc ? tool_say(why, size, rc, "%s, %s: %s", name, what, strerror(-rc)) : 0;
 }

@@ -5,35 +5,23 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char disk_spec_help[] = "A disk SPEC is a path, or file=PATH, nbd=URI, mem=SIZE or null=SIZE "
-			      "(SIZE in bytes, with k, M, G or T), "
-			      "followed by any of\n"
-			      "  ,vdev=NAME      xvda, xvdb, ... (default: the first free)\n"
-			      "  ,readonly=on    the guest may not write\n"
-			      "  ,direct=on      bypass the page cache (O_DIRECT)\n"
-			      "  ,fixed=off      with direct=on: do not pin the guest's memory for I/O\n"
-			      "  ,discard=off    the guest may not give space back\n"
-			      "  ,queues=N       rings the guest may use, up to 16 (default: one a worker)\n"
-			      "  ,sector=N       512 or 4096: the sector size the guest is told\n"
-			      "  ,iops=N ,bps=SIZE  requests and bytes a second, at most (default: no limit)\n"
-			      "  ,engine=NAME    of a file: uring (default), aio or sync\n";
-
-static int say(char *why, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static int say(char *why, size_t size, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, size, format, args);
-	va_end(args);
-	return -EINVAL;
-}
+const char disk_spec_help[] =
+	"A disk SPEC is a path, or file=PATH, nbd=URI, mem=SIZE or null=SIZE "
+	"(SIZE in bytes, with k, M, G or T), "
+	"followed by any of\n"
+	"  ,vdev=NAME      xvda, xvdb, ... (default: the first free)\n"
+	"  ,readonly=on    the guest may not write\n"
+	"  ,direct=on      bypass the page cache (O_DIRECT)\n"
+	"  ,fixed=off      with direct=on: do not pin the guest's memory for I/O\n"
+	"  ,discard=off    the guest may not give space back\n"
+	"  ,queues=N       rings the guest may use, up to 16 (default: one a worker)\n"
+	"  ,sector=N       512 or 4096: the sector size the guest is told\n"
+	"  ,iops=N ,bps=SIZE  requests and bytes a second, at most (default: no limit)\n"
+	"  ,engine=NAME    of a file: uring (default), aio or sync\n";
 
 static int parse_switch(const char *text, int *on)
 {
@@ -49,29 +37,31 @@ static int parse_path(const char *text, struct disk_spec *spec, char *why, size_
 	int length;
 
 	if (!*text)
-		return say(why, size, "a disk needs a path: file=PATH");
+		return tool_say(why, size, -EINVAL, "a disk needs a path: file=PATH");
 	spec->type = DISK_FILE;
 	if (*text == '/')
 		length = snprintf(spec->path, sizeof(spec->path), "%s", text);
 	else if (!realpath(".", cwd))
-		return say(why, size, "no current directory to find '%s' in", text);
+		return tool_say(why, size, -EINVAL, "no current directory to find '%s' in", text);
 	else
 		length = snprintf(spec->path, sizeof(spec->path), "%s/%s", cwd, text);
 	if (length >= (int)sizeof(spec->path))
-		return say(why, size, "the path is longer than %zu bytes", sizeof(spec->path) - 1);
+		return tool_say(why, size, -EINVAL, "the path is longer than %zu bytes",
+			sizeof(spec->path) - 1);
 	return 0;
 }
 
 static int parse_uri(const char *text, struct disk_spec *spec, char *why, size_t size)
 {
 	if (strncmp(text, "nbd://", 6) && strncmp(text, "nbd+unix://", 11))
-		return say(why, size,
+		return tool_say(why, size, -EINVAL,
 			"'%s' is no NBD URI: nbd://HOST[:PORT][/EXPORT] or "
 			"nbd+unix:///[EXPORT]?socket=PATH",
 			text);
 	spec->type = DISK_NBD;
 	if (snprintf(spec->path, sizeof(spec->path), "%s", text) >= (int)sizeof(spec->path))
-		return say(why, size, "the URI is longer than %zu bytes", sizeof(spec->path) - 1);
+		return tool_say(why, size, -EINVAL, "the URI is longer than %zu bytes",
+			sizeof(spec->path) - 1);
 	return 0;
 }
 
@@ -80,7 +70,7 @@ static int parse_bytes(
 {
 	spec->type = type;
 	if (tool_size(text, &spec->bytes) || spec->bytes < 512 || spec->bytes % 512)
-		return say(why, size,
+		return tool_say(why, size, -EINVAL,
 			"'%s' is no disk size: a multiple of 512 bytes, such as 64M or 1G", text);
 	return 0;
 }
@@ -95,19 +85,22 @@ static int parse_option(
 
 	if (!strcmp(key, "vdev")) {
 		if (disk_vdev_number(value, &number))
-			return say(why, size, "'%s' is no device name: xvda to xvdz", value);
+			return tool_say(
+				why, size, -EINVAL, "'%s' is no device name: xvda to xvdz", value);
 		snprintf(spec->vdev, sizeof(spec->vdev), "%s", value);
 		return 0;
 	}
 	if (!strcmp(key, "engine")) {
 		if (strcmp(value, "uring") && strcmp(value, "aio") && strcmp(value, "sync"))
-			return say(why, size, "engine is uring, aio or sync, not '%s'", value);
+			return tool_say(why, size, -EINVAL,
+				"engine is uring, aio or sync, not '%s'", value);
 		snprintf(spec->engine, sizeof(spec->engine), "%s", value);
 		return 0;
 	}
 	if (!strcmp(key, "queues")) {
 		if (tool_number(value, 1, DISK_QUEUES_MAX, &queues))
-			return say(why, size, "queues is a number from 1 to %u, not '%s'", DISK_QUEUES_MAX,
+			return tool_say(why, size, -EINVAL,
+				"queues is a number from 1 to %u, not '%s'", DISK_QUEUES_MAX,
 				value);
 		spec->queues = (unsigned)queues;
 		return 0;
@@ -116,27 +109,31 @@ static int parse_option(
 		uint64_t *limit = *key == 'i' ? &spec->iops : &spec->bps;
 
 		if (tool_size(value, limit) || !*limit || *limit > UINT32_MAX)
-			return say(why, size, "%s is a number up to %u, not '%s'", key, UINT32_MAX, value);
+			return tool_say(why, size, -EINVAL, "%s is a number up to %u, not '%s'",
+				key, UINT32_MAX, value);
 		return 0;
 	}
 	if (!strcmp(key, "sector")) {
 		if (strcmp(value, "512") && strcmp(value, "4096"))
-			return say(why, size, "sector is 512 or 4096, not '%s'", value);
+			return tool_say(
+				why, size, -EINVAL, "sector is 512 or 4096, not '%s'", value);
 		spec->sector = *value == '5' ? 512 : 4096;
 		return 0;
 	}
 	if (!strcmp(key, "discard") || !strcmp(key, "fixed")) {
 		if (parse_switch(value, &on))
-			return say(why, size, "%s is on or off, not '%s'", key, value);
+			return tool_say(
+				why, size, -EINVAL, "%s is on or off, not '%s'", key, value);
 		*(*key == 'd' ? &spec->no_discard : &spec->no_fixed) = !on;
 		return 0;
 	}
 	if (!strcmp(key, "readonly") || !strcmp(key, "direct")) {
 		if (parse_switch(value, *key == 'r' ? &spec->readonly : &spec->direct))
-			return say(why, size, "%s is on or off, not '%s'", key, value);
+			return tool_say(
+				why, size, -EINVAL, "%s is on or off, not '%s'", key, value);
 		return 0;
 	}
-	return say(why, size,
+	return tool_say(why, size, -EINVAL,
 		"unknown key '%s': vdev, readonly, direct, fixed, discard, queues, sector, "
 		"engine, iops, bps are known",
 		key);
@@ -153,7 +150,8 @@ static int parse_first(
 		return parse_bytes(value, DISK_MEM, spec, why, size);
 	if (!strcmp(key, "null"))
 		return parse_bytes(value, DISK_NULL, spec, why, size);
-	return say(why, size, "unknown kind of disk '%s': file, nbd, mem, null are known", key);
+	return tool_say(why, size, -EINVAL,
+		"unknown kind of disk '%s': file, nbd, mem, null are known", key);
 }
 
 int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t size)
@@ -163,7 +161,8 @@ int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t 
 
 	memset(spec, 0, sizeof(*spec));
 	if (strlen(text) >= sizeof(copy))
-		return say(why, size, "a disk SPEC has at most %zu bytes", sizeof(copy) - 1);
+		return tool_say(
+			why, size, -EINVAL, "a disk SPEC has at most %zu bytes", sizeof(copy) - 1);
 	strcpy(copy, text);
 	for (part = strtok_r(copy, ",", &save); part && !rc; part = strtok_r(NULL, ",", &save)) {
 		char *equals = strchr(part, '=');
@@ -171,7 +170,7 @@ int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t 
 		if (first && !equals) {
 			rc = parse_path(part, spec, why, size);
 		} else if (!equals) {
-			rc = say(why, size, "'%s' is no key=value", part);
+			rc = tool_say(why, size, -EINVAL, "'%s' is no key=value", part);
 		} else {
 			*equals = 0;
 			rc = first ? parse_first(part, equals + 1, spec, why, size)
@@ -179,7 +178,7 @@ int disk_spec_parse(const char *text, struct disk_spec *spec, char *why, size_t 
 		}
 		first = 0;
 	}
-	return first ? say(why, size, "an empty disk SPEC") : rc;
+	return first ? tool_say(why, size, -EINVAL, "an empty disk SPEC") : rc;
 }
 
 /*

@@ -25,6 +25,10 @@ const char *tool_size_text(uint64_t bytes, char out[16]);
 /* "pvring VERB: message" on stderr; returns `status` (sysexits) so that a verb can end with it. */
 int tool_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Prints one line into why[size] and returns `error`. */
+int tool_say(char *why, size_t size, int error, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* The sysexits status for a negative errno. */
 int tool_status(long error);
 

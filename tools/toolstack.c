@@ -18,16 +18,6 @@
 #define POLL_MS   2
 #define TX_TRIES  16
 
-int device_say(char *why, size_t size, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, size, format, args);
-	va_end(args);
-	return error;
-}
-
 static void set_devid(struct device *d, uint32_t devid)
 {
 	d->devid = devid;
@@ -138,7 +128,7 @@ static int in_transaction(
 
 static int store_failed(int rc, char *why, size_t size)
 {
-	return rc ? device_say(why, size, rc, "xenstore: %s", strerror(-rc)) : 0;
+	return rc ? tool_say(why, size, rc, "xenstore: %s", strerror(-rc)) : 0;
 }
 
 /* ---- waiting ---- */
@@ -203,7 +193,7 @@ static int wait_taken(struct device *d, char *why, size_t size)
 	if (rc == -EIO)
 		device_read(d, "hotplug-error", why, size);
 	else if (rc < 0)
-		device_say(why, size, rc, "no backend took the %s within %d s: is '%s' running?",
+		tool_say(why, size, rc, "no backend took the %s within %d s: is '%s' running?",
 			d->class->noun, TIMEOUT_S, d->class->server);
 	return rc < 0 ? rc : 0;
 }
@@ -228,10 +218,10 @@ int device_attach(struct device *d, const void *spec, char *why, size_t size)
 	int rc;
 
 	if (d->devid == DEVICE_ANY && choose(d))
-		return device_say(
+		return tool_say(
 			why, size, -ENOSPC, "no name is left: %s are taken", d->class->names);
 	if (in_use(d))
-		return device_say(why, size, -EEXIST, "%s is there already: choose another",
+		return tool_say(why, size, -EEXIST, "%s is there already: choose another",
 			d->class->name_of(d->devid, name));
 	rc = in_transaction(d, create_dirs, spec);
 	if (rc)
@@ -244,7 +234,7 @@ int device_attach(struct device *d, const void *spec, char *why, size_t size)
 
 static int is_missing(struct device *d, char *why, size_t size)
 {
-	return device_say(why, size, -ENOENT, "domain %u has no such %s: 'pvring %s-list %u'",
+	return tool_say(why, size, -ENOENT, "domain %u has no such %s: 'pvring %s-list %u'",
 		d->domid, d->class->noun, d->class->verb, d->domid);
 }
 
@@ -258,7 +248,7 @@ int device_detach(struct device *d, int force, char *why, size_t size)
 		if (rc)
 			return store_failed(rc, why, size);
 		if (device_wait(d, is_closed) < 0)
-			return device_say(why, size, -ETIMEDOUT,
+			return tool_say(why, size, -ETIMEDOUT,
 				"the guest does not let go of the %s (backend state %s); --force "
 				"takes it away all the same",
 				d->class->noun, pvr_xenbus_state_name(backend_state(d)));

@@ -81,6 +81,16 @@ int tool_error(int status, const char *format, ...)
 	return status;
 }
 
+int tool_say(char *why, size_t size, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, size, format, args);
+	va_end(args);
+	return error;
+}
+
 int tool_status(long error)
 {
 	switch (error) {

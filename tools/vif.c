@@ -50,14 +50,14 @@ static void *parse(const char *text, char *why, size_t size)
 {
 	struct net_spec *spec = malloc(sizeof(*spec));
 	int rc = spec ? net_spec_parse(text, spec, why, size)
-		      : device_say(why, size, -ENOMEM, "no memory");
+		      : tool_say(why, size, -ENOMEM, "no memory");
 
 	if (!rc && spec->type == NET_USER)
-		rc = device_say(why, size, -EINVAL,
+		rc = tool_say(why, size, -EINVAL,
 			"user is for 'pvring run': start passt, and name its socket by "
 			"passt=SOCKET");
 	if (!rc && (spec->address[0].family || spec->address[1].family))
-		rc = device_say(why, size, -EINVAL,
+		rc = tool_say(why, size, -EINVAL,
 			"ip and gw are for 'pvring run': here the guest gives itself its address");
 	if (rc) {
 		free(spec);

@@ -32,7 +32,7 @@ struct reading {
 	size_t size;
 };
 
-#define refuse(r, ...) device_say((r)->why, (r)->size, -EINVAL, __VA_ARGS__)
+#define refuse(r, ...) tool_say((r)->why, (r)->size, -EINVAL, __VA_ARGS__)
 
 static int take_number(struct reading *r, uint64_t highest, uint64_t *value)
 {

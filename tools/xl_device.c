@@ -28,19 +28,19 @@ static int disk_make(const struct disk_words *w, struct disk_spec *disk, char *w
 	char spec[1200];
 
 	if (*format && strcmp(format, "raw"))
-		return device_say(why, size, -EINVAL,
+		return tool_say(why, size, -EINVAL,
 			"format '%s' is not read here: raw, or serve it by NBD and say nbd=URI",
 			format);
 	if (!known(access, read_only) && !known(access, writable))
-		return device_say(why, size, -EINVAL, "access is r, ro, w or rw, not '%s'", access);
+		return tool_say(why, size, -EINVAL, "access is r, ro, w or rw, not '%s'", access);
 	if (!w->target || !*w->target)
-		return device_say(why, size, -EINVAL, "a disk needs a target: target=PATH");
+		return tool_say(why, size, -EINVAL, "a disk needs a target: target=PATH");
 	if (strchr(w->target, ','))
-		return device_say(why, size, -EINVAL, "a comma in the path '%s'", w->target);
+		return tool_say(why, size, -EINVAL, "a comma in the path '%s'", w->target);
 	if (snprintf(spec, sizeof(spec), "file=%s%s%s%s", w->target, w->vdev ? ",vdev=" : "",
 		    w->vdev ? w->vdev : "",
 		    known(access, read_only) ? ",readonly=on" : "") >= (int)sizeof(spec))
-		return device_say(why, size, -EINVAL, "the entry is too long");
+		return tool_say(why, size, -EINVAL, "the entry is too long");
 	return disk_spec_parse(spec, disk, why, size);
 }
 
@@ -60,7 +60,7 @@ static int disk_keys(char *text, struct disk_spec *disk, char *why, size_t size)
 		if (comma)
 			*comma++ = 0;
 		if (!equals || (comma && equals > comma))
-			return device_say(why, size, -EINVAL, "'%s' is no key=value", text);
+			return tool_say(why, size, -EINVAL, "'%s' is no key=value", text);
 		*equals = 0;
 		if (!strcmp(text, "format"))
 			w.format = equals + 1;
@@ -69,7 +69,7 @@ static int disk_keys(char *text, struct disk_spec *disk, char *why, size_t size)
 		else if (!strcmp(text, "access"))
 			w.access = equals + 1;
 		else
-			return device_say(why, size, -EINVAL,
+			return tool_say(why, size, -EINVAL,
 				"unknown key '%s': format, vdev, access, target are known", text);
 		text = comma;
 	}
@@ -87,7 +87,7 @@ static int disk_places(char *text, int has_format, struct disk_spec *disk, char 
 		if (i == 1 && !has_format)
 			i++;
 		if (i >= sizeof(place) / sizeof(place[0]))
-			return device_say(why, size, -EINVAL,
+			return tool_say(why, size, -EINVAL,
 				"'%s' is more than target, %svdev, access", word,
 				has_format ? "format, " : "");
 		*place[i] = word;
@@ -101,7 +101,7 @@ int xl_disk_parse(const char *text, struct disk_spec *disk, char *why, size_t si
 	const char *second = strchr(text, ',');
 
 	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
-		return device_say(why, size, -EINVAL, "the entry is too long");
+		return tool_say(why, size, -EINVAL, "the entry is too long");
 	if (!strncmp(text, "phy:", 4))
 		return disk_places(copy + 4, 0, disk, why, size);
 	if (!strncmp(text, "file:", 5))
@@ -124,7 +124,7 @@ int xl_vif_parse(const char *text, struct net_spec *net, char *why, size_t size)
 	if (*text && !known(key, keys) && strcmp(key, "vifname"))
 		return net_spec_parse(text, net, why, size);
 	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
-		return device_say(why, size, -EINVAL, "the entry is too long");
+		return tool_say(why, size, -EINVAL, "the entry is too long");
 	/* The TAP's name comes first in ours. */
 	word = !strcmp(key, "vifname") ? copy : strstr(copy, ",vifname=");
 	if (word) {
