@@ -38,6 +38,7 @@
 #include "pvring/xen/grant_table.h"
 #include "pvring/xen/hvm.h"
 #include "pvring/xen/memory.h"
+#include "pvring/xen/mmu.h"
 #include "pvring/xen/netif.h"
 #include "pvring/xen/sched.h"
 #include "pvring/xen/start_info.h"

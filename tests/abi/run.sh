@@ -27,10 +27,11 @@ echo 'int main(void) { return 0; }' | $cc -m32 -x c - -o /dev/null 2>/dev/null |
 	die "$cc -m32 does not link: install gcc-12-multilib or gcc-multilib"
 mkdir -p "$out"
 
-# A list that is not complete proves nothing. Guards, helpers and what only Linux has are excepted.
+# A list that is not complete proves nothing. Guards, helpers, what only Linux has and the bits of an
+# entry, which are the processor's, are excepted.
 missing=$(for h in include/pvring/xen/*.h; do
 	sed -n 's/^#define \([A-Za-z_][A-Za-z0-9_]*\).*/\1/p; s/^struct \([a-z0-9_]*\) {$/\1/p' "$h"
-done | grep -Evx 'PVR_.*|XSD_ERRORS|XEN_NETIF_EXTRA_TYPE_XDP|.*_PPI|blkif_x86_(32|64)_.*' |
+done | grep -Evx 'PVR_.*|XSD_ERRORS|XEN_NETIF_EXTRA_TYPE_XDP|_PAGE_.*|.*_PPI|blkif_x86_(32|64)_.*' |
 	sort -u | while read -r name; do
 		grep -qw -e "$name" $here/list.h || grep -qw -e "${name#blkif_}" $here/blkif_list.h ||
 			echo "$name"

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a PVH guest finds at boot: EBX holds the address of hvm_start_info. All addresses are
- * physical. Source of everything here: arch-x86/hvm/start_info.h, and xen.h for SIF_*.
+ * What a guest finds at boot. PVH: EBX holds the address of hvm_start_info, and all addresses are
+ * physical. PV: ESI or RSI holds the linear address of start_info, in the guest's own width.
+ * Source: arch-x86/hvm/start_info.h for hvm_*, xen.h for the others.
  */
 #ifndef PVR_XEN_START_INFO_H
 #define PVR_XEN_START_INFO_H
 
 #include <stdint.h>
+#include "pvring/xen/xen.h"
 
 #define XEN_HVM_START_MAGIC_VALUE 0x336ec578
 
@@ -24,8 +26,12 @@ struct hvm_start_info {
 	uint32_t reserved;
 };
 
-#define SIF_PRIVILEGED (1 << 0) /* may make privileged calls */
-#define SIF_INITDOMAIN (1 << 1) /* the first domain */
+#define SIF_PRIVILEGED      (1 << 0)    /* may make privileged calls */
+#define SIF_INITDOMAIN      (1 << 1)    /* the first domain */
+#define SIF_MULTIBOOT_MOD   (1 << 2)    /* mod_start is a package of modules */
+#define SIF_MOD_START_PFN   (1 << 3)    /* mod_start is a frame number */
+#define SIF_VIRT_P2M_4TOOLS (1 << 4)    /* the tools understand a linear table of frames */
+#define SIF_PM_MASK         (0xFF << 8) /* power management of the first domain */
 
 struct hvm_modlist_entry {
 	uint64_t paddr;
@@ -49,5 +55,36 @@ struct hvm_memmap_table_entry {
 #define XEN_HVM_MEMMAP_TYPE_UNUSABLE 5
 #define XEN_HVM_MEMMAP_TYPE_DISABLED 6
 #define XEN_HVM_MEMMAP_TYPE_PMEM     7
+
+#define MAX_GUEST_CMDLINE 1024
+
+/* "Linear" is an address the boot page tables map, "machine" is what their entries hold. */
+struct start_info {
+	char magic[32]; /* "xen-3.0-x86_64" or "xen-3.0-x86_32p" */
+	unsigned long nr_pages;
+	unsigned long shared_info; /* machine address */
+	uint32_t flags;            /* SIF_* */
+	xen_pfn_t store_mfn;       /* machine frame of the xenstore ring */
+	uint32_t store_evtchn;
+	union {
+		struct {
+			xen_pfn_t mfn; /* machine frame of the console ring */
+			uint32_t evtchn;
+		} domU;
+		struct {
+			uint32_t info_off; /* from the beginning of this structure */
+			uint32_t info_size;
+		} dom0;
+	} console;
+	/* From here on at boot only, not after a resume. */
+	unsigned long pt_base;      /* linear address of the root table */
+	unsigned long nr_pt_frames; /* page tables of the boot, from pt_base on */
+	unsigned long mfn_list;     /* linear address of xen_pfn_t[nr_pages] */
+	unsigned long mod_start;    /* linear address of a module, 0 if none */
+	unsigned long mod_len;
+	int8_t cmd_line[MAX_GUEST_CMDLINE]; /* a string */
+	unsigned long first_p2m_pfn;        /* where mfn_list lies, with SIF_VIRT_P2M_4TOOLS */
+	unsigned long nr_p2m_frames;
+};
 
 #endif
