@@ -83,8 +83,9 @@ static int add_rules(scmp_filter_ctx filter)
 	return err;
 }
 
-int kvm_confine(void)
+int kvm_confine(struct vm *vm)
 {
+	(void)vm;
 	scmp_filter_ctx filter;
 	int err;
 

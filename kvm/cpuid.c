@@ -87,13 +87,13 @@ int kvm_cpuid_set(struct vcpu *v)
 		      (ENTRIES_MAX + XEN_LEAVES) * sizeof(struct kvm_cpuid_entry2);
 	struct kvm_cpuid2 *c = calloc(1, size);
 	unsigned kept = 0;
-	int khz = ioctl(v->fd, KVM_GET_TSC_KHZ, 0);
+	int khz = ioctl(v->kvm->fd, KVM_GET_TSC_KHZ, 0);
 	int err = 0;
 
 	if (!c)
 		return -ENOMEM;
 	c->nent = ENTRIES_MAX;
-	if (ioctl(v->vm->kvm, KVM_GET_SUPPORTED_CPUID, c)) {
+	if (ioctl(v->vm->kvm->dev, KVM_GET_SUPPORTED_CPUID, c)) {
 		err = -errno;
 		goto out;
 	}
@@ -106,7 +106,7 @@ int kvm_cpuid_set(struct vcpu *v)
 	for (unsigned i = 0; i < XEN_LEAVES; i++)
 		xen_leaf(v, i, khz > 0 ? (uint32_t)khz : 0, &c->entries[kept++]);
 	c->nent = kept;
-	if (ioctl(v->fd, KVM_SET_CPUID2, c))
+	if (ioctl(v->kvm->fd, KVM_SET_CPUID2, c))
 		err = -errno;
 out:
 	free(c);

@@ -24,18 +24,18 @@ static void out(struct vcpu *v, uint16_t port, uint8_t value)
 
 	switch (port) {
 	case PORT_TEXT:
-		kvm_console_text(v->vm, &letter, 1);
+		vm_console_text(v->vm, &letter, 1);
 		break;
 	case KVM_ACPI_SLEEP_CONTROL:
 		if (value & KVM_ACPI_SLEEP_ENABLE)
-			kvm_vm_stop(v->vm, SHUTDOWN_poweroff);
+			vm_stop(v->vm, SHUTDOWN_poweroff);
 		break;
 	case KVM_ACPI_RESET:
-		kvm_vm_stop(v->vm, SHUTDOWN_reboot);
+		vm_stop(v->vm, SHUTDOWN_reboot);
 		break;
 	case PORT_KEYBOARD:
 		if (value == KEYBOARD_RESET)
-			kvm_vm_stop(v->vm, SHUTDOWN_reboot);
+			vm_stop(v->vm, SHUTDOWN_reboot);
 		break;
 	}
 }

@@ -6,7 +6,7 @@
 
 #include "internal.h"
 
-/* KVM counts its slots from 0 and knows them by number: vm->slot[number]. */
+/* KVM counts its slots from 0 and knows them by number: vm->kvm->slot[number]. */
 static int slot_set(struct vm *vm, unsigned number, const struct kvm_slot *slot)
 {
 	struct kvm_userspace_memory_region region = {
@@ -16,7 +16,7 @@ static int slot_set(struct vm *vm, unsigned number, const struct kvm_slot *slot)
 		.userspace_addr = (uint64_t)(uintptr_t)vm->memory + slot->file,
 	};
 
-	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
+	return ioctl(vm->kvm->fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
 }
 
 static int same(const struct kvm_slot *a, const struct kvm_slot *b)
@@ -36,10 +36,10 @@ static int planned(const struct kvm_slot *slot, const struct kvm_slot *plan, uns
 static int slots_remove(struct vm *vm, const struct kvm_slot *plan, unsigned count)
 {
 	for (unsigned n = 0; n < KVM_SLOTS_MAX; n++) {
-		if (!vm->slot[n].size || planned(&vm->slot[n], plan, count))
+		if (!vm->kvm->slot[n].size || planned(&vm->kvm->slot[n], plan, count))
 			continue;
-		vm->slot[n].size = 0;
-		int err = slot_set(vm, n, &vm->slot[n]);
+		vm->kvm->slot[n].size = 0;
+		int err = slot_set(vm, n, &vm->kvm->slot[n]);
 
 		if (err)
 			return err;
@@ -52,10 +52,10 @@ static int slots_add(struct vm *vm, const struct kvm_slot *plan, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		unsigned free = KVM_SLOTS_MAX, n;
 
-		for (n = 0;
-			n < KVM_SLOTS_MAX && !(vm->slot[n].size && same(&vm->slot[n], &plan[i]));
+		for (n = 0; n < KVM_SLOTS_MAX &&
+			    !(vm->kvm->slot[n].size && same(&vm->kvm->slot[n], &plan[i]));
 			n++)
-			if (!vm->slot[n].size && free == KVM_SLOTS_MAX)
+			if (!vm->kvm->slot[n].size && free == KVM_SLOTS_MAX)
 				free = n;
 		if (n < KVM_SLOTS_MAX)
 			continue;
@@ -65,7 +65,7 @@ static int slots_add(struct vm *vm, const struct kvm_slot *plan, unsigned count)
 
 		if (err)
 			return err;
-		vm->slot[free] = plan[i];
+		vm->kvm->slot[free] = plan[i];
 	}
 	return 0;
 }
@@ -74,7 +74,7 @@ static int slots_add(struct vm *vm, const struct kvm_slot *plan, unsigned count)
 int kvm_memory_update(struct vm *vm, struct vcpu *self)
 {
 	struct kvm_slot plan[KVM_SLOTS_MAX];
-	unsigned count = kvm_slots_plan(&vm->slots, plan);
+	unsigned count = kvm_slots_plan(&vm->kvm->slots, plan);
 
 	for (unsigned i = 0; i < vm->boot.vcpus; i++)
 		if (&vm->vcpu[i] != self && vm->vcpu[i].started)
@@ -93,7 +93,7 @@ uint8_t *kvm_memory_at(struct vm *vm, uint64_t gpa)
 {
 	uint64_t file;
 
-	return kvm_slots_find(&vm->slots, gpa, &file) ? NULL : vm->memory + file;
+	return kvm_slots_find(&vm->kvm->slots, gpa, &file) ? NULL : vm->memory + file;
 }
 
 /* The caller's own page tables decide; which privilege it has does not matter, a kernel calls. */
@@ -101,11 +101,11 @@ static int guest_copy(struct vcpu *v, uint64_t address, uint8_t *data, size_t si
 {
 	while (size) {
 		struct kvm_translation where = {.linear_address = address};
-		size_t part = KVM_PAGE - address % KVM_PAGE;
+		size_t part = VM_PAGE - address % VM_PAGE;
 
 		if (part > size)
 			part = size;
-		if (ioctl(v->fd, KVM_TRANSLATE, &where) || !where.valid)
+		if (ioctl(v->kvm->fd, KVM_TRANSLATE, &where) || !where.valid)
 			return -EFAULT;
 		pthread_mutex_lock(&v->vm->lock);
 		uint8_t *at = kvm_memory_at(v->vm, where.physical_address);

@@ -6,7 +6,7 @@
  * follows: ret, int3, or the jump to a return thunk; kernels hold the instruction nowhere else as code that
  * is meant for Xen, and data is not touched.
  */
-#include "load.h"
+#include "patch.h"
 
 #define RET    0xc3
 #define INT3   0xcc
@@ -21,12 +21,12 @@ static int is_hypercall(const uint8_t *at)
 	return at[3] == RET || at[3] == INT3 || at[3] == JMP;
 }
 
-unsigned kvm_patch_hypercalls(uint8_t *image, const struct kvm_kernel *kernel, uint8_t port)
+unsigned kvm_patch_hypercalls(uint8_t *image, const struct vm_kernel *kernel, uint8_t port)
 {
 	unsigned found = 0;
 
 	for (unsigned i = 0; i < kernel->segments; i++) {
-		const struct kvm_part *s = &kernel->segment[i];
+		const struct vm_part *s = &kernel->segment[i];
 
 		if (!s->executable)
 			continue;

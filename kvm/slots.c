@@ -32,7 +32,7 @@ int kvm_slots_place(struct kvm_slots *s, uint64_t gpa, uint64_t file)
 	unsigned i;
 
 	/* KVM's local APIC page is its own; 2^46 is within every CPU's reach that matters. */
-	if (gpa % KVM_PAGE || file % KVM_PAGE || gpa >= 1ull << 46 || gpa == 0xfee00000)
+	if (gpa % VM_PAGE || file % VM_PAGE || gpa >= 1ull << 46 || gpa == 0xfee00000)
 		return -EINVAL;
 	for (i = 0; i < s->aliases; i++)
 		if (s->alias[i].gpa == gpa || s->alias[i].file == file)
@@ -42,7 +42,7 @@ int kvm_slots_place(struct kvm_slots *s, uint64_t gpa, uint64_t file)
 	for (i = 0; i < s->aliases && s->alias[i].gpa < gpa; i++)
 		;
 	memmove(&s->alias[i + 1], &s->alias[i], (s->aliases - i) * sizeof(s->alias[0]));
-	s->alias[i] = (struct kvm_slot){gpa, KVM_PAGE, file};
+	s->alias[i] = (struct kvm_slot){gpa, VM_PAGE, file};
 	s->aliases++;
 	return 0;
 }
@@ -71,7 +71,7 @@ unsigned kvm_slots_plan(const struct kvm_slots *s, struct kvm_slot plan[KVM_SLOT
 			if (s->alias[a].gpa > at)
 				plan[n++] = (struct kvm_slot){at, s->alias[a].gpa - at, at};
 			plan[n++] = s->alias[a];
-			at = s->alias[a].gpa + KVM_PAGE;
+			at = s->alias[a].gpa + VM_PAGE;
 		}
 		if (at < end)
 			plan[n++] = (struct kvm_slot){at, end - at, at};
@@ -84,7 +84,7 @@ unsigned kvm_slots_plan(const struct kvm_slots *s, struct kvm_slot plan[KVM_SLOT
 int kvm_slots_find(const struct kvm_slots *s, uint64_t gpa, uint64_t *file)
 {
 	struct kvm_slot region[3];
-	uint64_t page = gpa / KVM_PAGE * KVM_PAGE;
+	uint64_t page = gpa / VM_PAGE * VM_PAGE;
 	unsigned count = regions(s, region);
 
 	for (unsigned i = 0; i < s->aliases; i++)

@@ -24,7 +24,7 @@
 int kvm_layout_initrd(struct kvm_layout *layout, uint64_t *needed)
 {
 	uint64_t top = layout->memory_bytes < KVM_GAP_START ? layout->memory_bytes : KVM_GAP_START;
-	uint64_t size = (layout->initrd_size + KVM_PAGE - 1) / KVM_PAGE * KVM_PAGE;
+	uint64_t size = (layout->initrd_size + VM_PAGE - 1) / VM_PAGE * VM_PAGE;
 
 	*needed = layout->kernel_end + size;
 	if (layout->kernel_end > top || size > top - layout->kernel_end)

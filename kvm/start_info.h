@@ -8,7 +8,8 @@
 
 #include <pvring/xen/start_info.h>
 
-#define KVM_PAGE      4096u
+#include "../machine/load.h"
+
 #define KVM_GAP_START (3ull << 30) /* no RAM from here to 4 GiB: the APIC's registers are there */
 #define KVM_GAP_END   (4ull << 30)
 #define KVM_LOW_END   0xa0000ull

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The two halves of a domain: what the daemon gives a process that attaches, which is the same as for a
- * process domain, and KVM's virtual machine over that memory.
- */
+/* KVM's virtual machine over the domain's memory, and its way of everything that a machine does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -14,102 +12,25 @@
 
 #include "internal.h"
 
+#define MSI_BASE 0xfee00000u
+/* The longest sleep in one piece: events that KVM delivers itself do not wake us. */
+#define SLICE_NS     10000000ull
+#define SLICE_XEN_NS 1000000ull
+
 uint64_t pvr_kvm_memory_bytes(uint64_t ram)
 {
 	return ram <= KVM_GAP_START ? ram : ram + (KVM_GAP_END - KVM_GAP_START);
 }
 
-static int attach_failed(struct vm *vm, struct why *why, int err)
-{
-	const uint32_t domid = vm->config->domid;
-
-	switch (err) {
-	case -EBUSY:
-		return kvm_fail(why, err, "a process is attached to domain %u already", domid);
-	case -EACCES:
-		return kvm_fail(why, err, "domain %u is another user's", domid);
-	case -ENOENT:
-		return kvm_fail(why, err, "there is no domain %u; 'pvring list' shows them", domid);
-	default:
-		return kvm_fail(why, err, "cannot attach to domain %u: %s", domid, strerror(-err));
-	}
-}
-
-static int memory_map(struct vm *vm, struct why *why)
-{
-	void *memory = mmap(NULL, vm->boot.memory_bytes, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_NORESERVE, vm->memory_fd, 0);
-
-	if (memory == MAP_FAILED)
-		return kvm_fail(why, -errno, "cannot map the guest's memory: %s", strerror(errno));
-	vm->memory = memory;
-	/* A child has no business with it; large pages are what a guest's TLB wants. */
-	madvise(memory, vm->boot.memory_bytes, MADV_DONTFORK);
-	madvise(memory, vm->boot.memory_bytes, MADV_HUGEPAGE);
-	vm->slots.memory_bytes = vm->boot.memory_bytes;
-	vm->layout.memory_bytes = vm->boot.memory_bytes;
-	vm->layout.hv_end = (PVR_HV_FRAME_GRANT + vm->boot.grant_frames) * (uint64_t)KVM_PAGE;
-	return 0;
-}
-
-/* The console has no peer but this process, and needs a port number nobody else gets. */
-static int console_port(struct vm *vm)
-{
-	struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF};
-	unsigned count = 2;
-	int fds[2];
-	long err = kvm_daemon_call(vm, __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound,
-		&alloc, sizeof(alloc), 1, fds, &count);
-
-	while (count)
-		close(fds[--count]);
-	vm->console_port = alloc.port;
-	return (int)err;
-}
-
-int kvm_vm_attach(struct vm *vm, struct why *why)
-{
-	struct pvr_hv_attach attach = {.domid = vm->config->domid, .word_size = vm->word_size};
-	size_t length = sizeof(vm->boot);
-	unsigned count = 3;
-	int fds[3];
-
-	vm->control = pvr_hv_connect(vm->config->dir);
-	if (vm->control < 0)
-		return kvm_fail(
-			why, -ENOENT, "no hypervisor answers: is 'pvring hypervisor' running?");
-	int err = (int)pvr_hv_call(vm->control, PVR_HV_ATTACH, &attach, sizeof(attach), &vm->boot,
-		&length, fds, &count);
-
-	if (!err && (length != sizeof(vm->boot) || count != 3)) {
-		while (count)
-			close(fds[--count]);
-		err = -EPROTO;
-	}
-	if (err)
-		return attach_failed(vm, why, err);
-	vm->memory_fd = fds[0];
-	vm->port[vm->boot.store_port] =
-		(struct port){.kind = PVR_HV_PORT_SENDS, .rx = fds[1], .tx = fds[2]};
-	err = console_port(vm);
-	if (err)
-		return kvm_fail(why, err, "no event channel for the console: %s", strerror(-err));
-	vm->params[HVM_PARAM_STORE_PFN] = PVR_HV_FRAME_STORE;
-	vm->params[HVM_PARAM_STORE_EVTCHN] = vm->boot.store_port;
-	vm->params[HVM_PARAM_CONSOLE_PFN] = PVR_HV_FRAME_CONSOLE;
-	vm->params[HVM_PARAM_CONSOLE_EVTCHN] = vm->console_port;
-	return memory_map(vm, why);
-}
-
 static int kvm_open(struct vm *vm, struct why *why)
 {
-	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vm->kvm >= 0)
+	vm->kvm->dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm->dev >= 0)
 		return 0;
 	if (errno == EACCES)
-		return kvm_fail(why, -EACCES,
+		return vm_fail(why, -EACCES,
 			"no permission for /dev/kvm: be in its group, often kvm, or run as root");
-	return kvm_fail(why, -ENOENT,
+	return vm_fail(why, -ENOENT,
 		"no /dev/kvm (%s): this machine's CPU or its firmware's settings offer no "
 		"virtualisation, or the module kvm-intel or kvm-amd is not loaded",
 		strerror(errno));
@@ -117,7 +38,7 @@ static int kvm_open(struct vm *vm, struct why *why)
 
 static int has(const struct vm *vm, int capability)
 {
-	return ioctl(vm->kvm, KVM_CHECK_EXTENSION, capability);
+	return ioctl(vm->kvm->dev, KVM_CHECK_EXTENSION, capability);
 }
 
 static int capabilities_check(struct vm *vm, struct why *why)
@@ -136,7 +57,7 @@ static int capabilities_check(struct vm *vm, struct why *why)
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (has(vm, needed[i].capability) <= 0)
-			return kvm_fail(why, -ENOTSUP,
+			return vm_fail(why, -ENOTSUP,
 				"this kernel's KVM has no %s: Linux 5.10 or later is needed",
 				needed[i].name);
 	return 0;
@@ -159,63 +80,132 @@ static int msr_filter(struct vm *vm)
 			},
 	};
 
-	if (ioctl(vm->fd, KVM_ENABLE_CAP, &exits) || ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter))
+	if (ioctl(vm->kvm->fd, KVM_ENABLE_CAP, &exits) ||
+		ioctl(vm->kvm->fd, KVM_X86_SET_MSR_FILTER, &filter))
 		return -errno;
 	return 0;
 }
 
-int kvm_vm_create(struct vm *vm, struct why *why)
+static int machine_open(struct vm *vm, struct why *why)
 {
 	struct kvm_enable_cap apic = {.cap = KVM_CAP_SPLIT_IRQCHIP};
-	int err = kvm_open(vm, why);
+	int err;
+
+	vm->kvm = calloc(1, sizeof(*vm->kvm));
+	if (!vm->kvm)
+		return vm_fail(why, -ENOMEM, "no memory");
+	vm->kvm->dev = vm->kvm->fd = -1;
+	for (unsigned i = 0; i < PVR_MACHINE_VCPUS_MAX; i++) {
+		vm->kvm->cpu[i].fd = -1;
+		vm->vcpu[i].kvm = &vm->kvm->cpu[i];
+	}
+	err = kvm_open(vm, why);
 
 	if (!err)
 		err = capabilities_check(vm, why);
 	if (err)
 		return err;
-	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
-	if (vm->fd < 0)
-		return kvm_fail(why, -errno, "KVM makes no virtual machine: %s", strerror(errno));
-	if (ioctl(vm->fd, KVM_ENABLE_CAP, &apic))
+	vm->kvm->fd = ioctl(vm->kvm->dev, KVM_CREATE_VM, 0);
+	if (vm->kvm->fd < 0)
+		return vm_fail(why, -errno, "KVM makes no virtual machine: %s", strerror(errno));
+	if (ioctl(vm->kvm->fd, KVM_ENABLE_CAP, &apic))
 		err = -errno;
 	if (!err)
 		err = kvm_xen_start(vm);
-	if (!err && !(vm->xen & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL))
+	if (!err && !(vm->kvm->xen & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL))
 		err = msr_filter(vm);
-	return err ? kvm_fail(why, err, "KVM refuses the virtual machine: %s", strerror(-err)) : 0;
+	return err ? vm_fail(why, err, "KVM refuses the virtual machine: %s", strerror(-err)) : 0;
 }
 
-void kvm_vm_stop(struct vm *vm, int reason)
+/* How hypercalls get here. */
+static void mode_say(struct vm *vm, unsigned patched)
 {
-	int alive = -1;
-	uint64_t one = 1;
-
-	if (!atomic_compare_exchange_strong(&vm->reason, &alive, reason))
-		return;
-	ssize_t n = write(vm->look_fd, &one, sizeof(one));
-
-	(void)n;
-	for (unsigned i = 0; i < vm->boot.vcpus; i++)
-		kvm_vcpu_kick(&vm->vcpu[i]);
+	if (kvm_xen_events(vm))
+		vm_mode_say(vm, "KVM with Xen support: events, sends and timers are the kernel's");
+	else if (vm->kvm->xen)
+		vm_mode_say(vm, "KVM with Xen's hypercalls: events and timers are ours");
+	else
+		vm_mode_say(vm,
+			"KVM without Xen support: hypercalls go through port %#x (%u rewritten)",
+			KVM_HYPERCALL_PORT, patched);
 }
 
-void kvm_vm_free(struct vm *vm)
+static int machine_load(struct vm *vm, struct vm_files *files, struct why *why)
 {
-	kvm_ports_reset(vm);
-	for (unsigned i = 0; i < PVR_KVM_VCPUS_MAX; i++) {
-		if (vm->vcpu[i].fd >= 0)
-			close(vm->vcpu[i].fd);
-		if (vm->vcpu[i].timer >= 0)
-			close(vm->vcpu[i].timer);
+	struct kvm *kvm = vm->kvm;
+	const unsigned patched =
+		kvm->xen ? 0 : kvm_patch_hypercalls(files->image, &vm->kernel, KVM_HYPERCALL_PORT);
+
+	kvm->slots.memory_bytes = kvm->layout.memory_bytes = vm->boot.memory_bytes;
+	kvm->layout.hv_end = (PVR_HV_FRAME_GRANT + vm->boot.grant_frames) * (uint64_t)VM_PAGE;
+	vm->sleep_slice = kvm_xen_events(vm) ? SLICE_XEN_NS : SLICE_NS;
+	int err = kvm_boot_load(vm, files, why);
+
+	if (err)
+		return err;
+	mode_say(vm, patched);
+	err = kvm_memory_update(vm, NULL);
+	if (err)
+		return vm_fail(why, err, "KVM refuses the guest's memory: %s", strerror(-err));
+	for (unsigned i = 0; i < vm->boot.vcpus && !err; i++) {
+		err = kvm_vcpu_create(&vm->vcpu[i], why);
+		if (!err)
+			err = kvm_clock_place(&vm->vcpu[i],
+				VM_PAGE * PVR_HV_FRAME_SHARED_INFO + i * sizeof(struct vcpu_info));
 	}
-	if (vm->fd >= 0)
-		close(vm->fd);
-	if (vm->kvm >= 0)
-		close(vm->kvm);
-	if (vm->memory)
-		munmap(vm->memory, vm->boot.memory_bytes);
-	if (vm->memory_fd >= 0)
-		close(vm->memory_fd);
-	if (vm->control >= 0)
-		close(vm->control);
+	return err;
+}
+
+static void machine_close(struct vm *vm)
+{
+	struct kvm *kvm = vm->kvm;
+
+	if (!kvm)
+		return;
+	for (unsigned i = 0; i < PVR_MACHINE_VCPUS_MAX; i++)
+		if (kvm->cpu[i].fd >= 0)
+			close(kvm->cpu[i].fd);
+	if (kvm->fd >= 0)
+		close(kvm->fd);
+	if (kvm->dev >= 0)
+		close(kvm->dev);
+	free(kvm);
+	vm->kvm = NULL;
+}
+
+static int interrupt(struct vcpu *v)
+{
+	struct kvm_msi msi = {.address_lo = MSI_BASE | v->index << 12, .data = v->vector};
+
+	return ioctl(v->vm->kvm->fd, KVM_SIGNAL_MSI, &msi);
+}
+
+static int info_placed(struct vcpu *v, uint64_t gpa)
+{
+	int err = kvm_xen_vcpu_info(v, gpa);
+
+	return err ? err : kvm_clock_place(v, gpa);
+}
+
+static const struct machine machine = {
+	.bootable = vm_elf_pvh,
+	.open = machine_open,
+	.load = machine_load,
+	.confine = kvm_confine,
+	.run = kvm_vcpu_thread,
+	.close = machine_close,
+	.kick = kvm_vcpu_kick,
+	.interrupt = interrupt,
+	.now = kvm_now,
+	.read = kvm_guest_read,
+	.write = kvm_guest_write,
+	.at = kvm_memory_at,
+	.info_placed = info_placed,
+	.call = kvm_call,
+	.events = &kvm_xen_machine_events,
+};
+
+int pvr_kvm_run(const struct pvr_machine_config *config, char *why, size_t size)
+{
+	return vm_run(&machine, config, why, size);
 }

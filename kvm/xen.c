@@ -17,7 +17,7 @@
 
 static int vm_set(struct vm *vm, struct kvm_xen_hvm_attr *attr)
 {
-	return ioctl(vm->fd, KVM_XEN_HVM_SET_ATTR, attr) ? -errno : 0;
+	return ioctl(vm->kvm->fd, KVM_XEN_HVM_SET_ATTR, attr) ? -errno : 0;
 }
 
 /* KVM takes the vCPU's mutex, which a CPU that waits to be started holds for as long as it waits. */
@@ -26,14 +26,14 @@ static int vcpu_set(struct vcpu *v, struct kvm_xen_vcpu_attr *attr)
 	int err;
 
 	kvm_vcpu_hold(v);
-	err = ioctl(v->fd, KVM_XEN_VCPU_SET_ATTR, attr) ? -errno : 0;
+	err = ioctl(v->kvm->fd, KVM_XEN_VCPU_SET_ATTR, attr) ? -errno : 0;
 	kvm_vcpu_go(v);
 	return err;
 }
 
 int kvm_xen_start(struct vm *vm)
 {
-	int offered = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_XEN_HVM);
+	int offered = ioctl(vm->kvm->dev, KVM_CHECK_EXTENSION, KVM_CAP_XEN_HVM);
 	struct kvm_xen_hvm_config config = {.msr = KVM_HYPERCALL_MSR};
 	struct kvm_xen_hvm_attr mode = {.type = KVM_XEN_ATTR_TYPE_LONG_MODE};
 
@@ -42,16 +42,16 @@ int kvm_xen_start(struct vm *vm)
 	config.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL;
 	if ((offered & EVENTS) == EVENTS)
 		config.flags |= KVM_XEN_HVM_CONFIG_EVTCHN_SEND;
-	if (ioctl(vm->fd, KVM_XEN_HVM_CONFIG, &config))
+	if (ioctl(vm->kvm->fd, KVM_XEN_HVM_CONFIG, &config))
 		return -errno;
-	vm->xen = config.flags;
+	vm->kvm->xen = config.flags;
 	mode.u.long_mode = vm->word_size == 8;
 	return kvm_xen_events(vm) ? vm_set(vm, &mode) : 0;
 }
 
 int kvm_xen_events(const struct vm *vm)
 {
-	return (vm->xen & KVM_XEN_HVM_CONFIG_EVTCHN_SEND) != 0;
+	return (vm->kvm->xen & KVM_XEN_HVM_CONFIG_EVTCHN_SEND) != 0;
 }
 
 int kvm_xen_shared_info(struct vm *vm, uint64_t gfn)
@@ -86,7 +86,7 @@ int kvm_xen_runstate(struct vcpu *v, uint64_t gpa)
 	return kvm_xen_events(v->vm) ? vcpu_set(v, &attr) : -ENOSYS;
 }
 
-int kvm_xen_vector(struct vcpu *v, uint8_t vector)
+static int xen_vector(struct vcpu *v, uint8_t vector)
 {
 	struct kvm_xen_vcpu_attr attr = {
 		.type = KVM_XEN_VCPU_ATTR_TYPE_UPCALL_VECTOR, .u.vector = vector};
@@ -94,7 +94,7 @@ int kvm_xen_vector(struct vcpu *v, uint8_t vector)
 	return kvm_xen_events(v->vm) ? vcpu_set(v, &attr) : 0;
 }
 
-int kvm_xen_callback(struct vm *vm, uint8_t vector)
+static int xen_callback(struct vm *vm, uint8_t vector)
 {
 	struct kvm_xen_hvm_attr attr = {
 		.type = KVM_XEN_ATTR_TYPE_UPCALL_VECTOR, .u.vector = vector};
@@ -102,7 +102,7 @@ int kvm_xen_callback(struct vm *vm, uint8_t vector)
 	return kvm_xen_events(vm) ? vm_set(vm, &attr) : 0;
 }
 
-void kvm_xen_timer(struct vcpu *v, evtchn_port_t port)
+static void xen_timer(struct vcpu *v, evtchn_port_t port)
 {
 	struct kvm_xen_vcpu_attr attr = {
 		.type = KVM_XEN_VCPU_ATTR_TYPE_TIMER,
@@ -135,27 +135,38 @@ static void evtchn(struct vm *vm, evtchn_port_t port, const struct port *content
 		&attr); /* without it the guest's send comes to us, which is slower and as good */
 }
 
-void kvm_xen_port_open(struct vm *vm, evtchn_port_t port, const struct port *content)
+static void xen_port_open(struct vm *vm, evtchn_port_t port, const struct port *content)
 {
 	evtchn(vm, port, content, 0);
 }
 
 /* Where an event of ours goes is said with each; what KVM has to know is the target of an IPI, which stays. */
-void kvm_xen_port_move(struct vm *vm, evtchn_port_t port, const struct port *content)
+static void xen_port_move(struct vm *vm, evtchn_port_t port, const struct port *content)
 {
 	if (content->kind == PVR_HV_PORT_IPI)
 		evtchn(vm, port, content, KVM_XEN_EVTCHN_UPDATE);
 }
 
-void kvm_xen_port_close(struct vm *vm, evtchn_port_t port)
+static void xen_port_close(struct vm *vm, evtchn_port_t port)
 {
 	evtchn(vm, port, &vm->port[port], KVM_XEN_EVTCHN_DEASSIGN);
 }
 
-void kvm_xen_raise(struct vm *vm, evtchn_port_t port, unsigned vcpu)
+static void xen_raise(struct vm *vm, evtchn_port_t port, unsigned vcpu)
 {
 	struct kvm_irq_routing_xen_evtchn event = {
 		.port = port, .vcpu = vcpu, .priority = PRIORITY};
 
-	ioctl(vm->fd, KVM_XEN_HVM_EVTCHN_SEND, &event);
+	ioctl(vm->kvm->fd, KVM_XEN_HVM_EVTCHN_SEND, &event);
 }
+
+const struct machine_events kvm_xen_machine_events = {
+	.own = kvm_xen_events,
+	.vector = xen_vector,
+	.callback = xen_callback,
+	.timer = xen_timer,
+	.port_open = xen_port_open,
+	.port_move = xen_port_move,
+	.port_close = xen_port_close,
+	.raise = xen_raise,
+};

@@ -58,9 +58,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		kvm->append = arg;
 		return 0;
 	case VCPUS:
-		if (tool_number(arg, 1, PVR_KVM_VCPUS_MAX, &n))
+		if (tool_number(arg, 1, PVR_MACHINE_VCPUS_MAX, &n))
 			argp_failure(state, EX_USAGE, 0, "--vcpus %s: a number from 1 to %u", arg,
-				PVR_KVM_VCPUS_MAX);
+				PVR_MACHINE_VCPUS_MAX);
 		else
 			kvm->vcpus = (uint32_t)n;
 		return 0;
@@ -104,7 +104,7 @@ static int failed_status(int err)
 
 pid_t kvm_guest_fork(const struct kvm_guest *guest)
 {
-	const struct pvr_kvm_config config = {
+	const struct pvr_machine_config config = {
 		.dir = guest->dir,
 		.domid = guest->domid,
 		.kernel = guest->kvm->kernel,

@@ -38,11 +38,11 @@ struct kvm_guest {
 	const struct run_kvm *kvm;
 	int console_in, console_out; /* of 0, 1 and 2: all others are closed in the child */
 	int quiet;
-	int ready_fd; /* as pvr_kvm_config has it */
+	int ready_fd; /* as pvr_machine_config has it */
 };
 pid_t kvm_guest_fork(const struct kvm_guest *guest);
 
-/* What a child's exit status means: SHUTDOWN_*, PVR_KVM_LEFT, or -1 with *status a sysexits status. */
+/* What a child's exit status means: SHUTDOWN_*, PVR_MACHINE_LEFT, or -1 with *status a sysexits status. */
 int kvm_guest_ended(int wait_status, int *status);
 
 /* Before the next life: frontends begin anew, once their backends have let go of the last ones. */

@@ -8,27 +8,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../kvm/stats.h"
+#include "../machine/stats.h"
 #include "tools.h"
 
 /* The counts of all vCPUs together. */
 struct guest {
 	uint64_t domid;
-	char mode[sizeof(((struct kvm_stats *)0)->mode)];
-	uint64_t exits[KVM_EXITS_KINDS], interrupts, ballooned;
+	char mode[sizeof(((struct vm_stats *)0)->mode)];
+	uint64_t exits[VM_EXITS_KINDS], interrupts, ballooned;
 	unsigned vcpus;
 };
 
 /* A copy, so that what the guest's process does to the file meanwhile cannot hurt. */
 static int guest_read(const char *path, struct guest *g)
 {
-	static struct kvm_stats s;
+	static struct vm_stats s;
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, &s, sizeof(s));
 
 	if (fd >= 0)
 		close(fd);
-	if (n != (ssize_t)sizeof(s) || s.magic != KVM_STATS_MAGIC || s.vcpus > 32)
+	if (n != (ssize_t)sizeof(s) || s.magic != VM_STATS_MAGIC || s.vcpus > 32)
 		return -1;
 	g->vcpus = s.vcpus;
 	g->interrupts = s.interrupts;
@@ -37,7 +37,7 @@ static int guest_read(const char *path, struct guest *g)
 	g->mode[sizeof(g->mode) - 1] = 0;
 	memset(g->exits, 0, sizeof(g->exits));
 	for (unsigned i = 0; i < s.vcpus; i++)
-		for (unsigned k = 0; k < KVM_EXITS_KINDS; k++)
+		for (unsigned k = 0; k < VM_EXITS_KINDS; k++)
 			g->exits[k] += s.vcpu[i].count[k];
 	return 0;
 }
@@ -53,8 +53,8 @@ static void each(const char *dir, void (*body)(const struct guest *g, void *opaq
 	DIR *d = opendir(path);
 
 	while (d && (entry = readdir(d))) {
-		if (strncmp(entry->d_name, "kvm-", 4) ||
-			tool_number(entry->d_name + 4, 1, UINT16_MAX, &g.domid))
+		if (strncmp(entry->d_name, "guest-", 6) ||
+			tool_number(entry->d_name + 6, 1, UINT16_MAX, &g.domid))
 			continue;
 		if (snprintf(path, sizeof(path), "%s/stats/%s", dir, entry->d_name) <
 				(int)sizeof(path) &&
@@ -71,8 +71,8 @@ static void print_one(const struct guest *g, void *opaque)
 
 	fprintf(to, "\nguest %llu, %u vCPUs, %s\n  exits:", (unsigned long long)g->domid, g->vcpus,
 		g->mode);
-	for (unsigned k = 0; k < KVM_EXITS_KINDS; k++)
-		fprintf(to, " %s %llu", kvm_exit_names[k], (unsigned long long)g->exits[k]);
+	for (unsigned k = 0; k < VM_EXITS_KINDS; k++)
+		fprintf(to, " %s %llu", vm_exit_names[k], (unsigned long long)g->exits[k]);
 	fprintf(to, "; interrupts %llu, ballooned pages %llu\n", (unsigned long long)g->interrupts,
 		(unsigned long long)g->ballooned);
 }
@@ -86,9 +86,9 @@ static void json_one(const struct guest *g, void *opaque)
 {
 	json_t *exits = json_object();
 
-	for (unsigned k = 0; k < KVM_EXITS_KINDS; k++)
+	for (unsigned k = 0; k < VM_EXITS_KINDS; k++)
 		json_object_set_new(
-			exits, kvm_exit_names[k], json_integer((json_int_t)g->exits[k]));
+			exits, vm_exit_names[k], json_integer((json_int_t)g->exits[k]));
 	json_array_append_new(
 		opaque, json_pack("{s:s, s:I, s:i, s:s, s:o, s:I, s:I}", "type", "guest", "domid",
 				(json_int_t)g->domid, "vcpus", (int)g->vcpus, "mode", g->mode,

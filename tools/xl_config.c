@@ -55,7 +55,7 @@ static int take_name(struct reading *r)
 static int take_vcpus(struct reading *r)
 {
 	uint64_t n = 0;
-	int rc = take_number(r, PVR_KVM_VCPUS_MAX, &n);
+	int rc = take_number(r, PVR_MACHINE_VCPUS_MAX, &n);
 
 	r->config->vcpus = (uint32_t)n;
 	return rc;

@@ -16,22 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PVR_KVM_VCPUS_MAX 32u /* as many as shared_info has room for */
-
-struct pvr_kvm_config {
-	const char *dir;     /* of the hypervisor's sockets, as pvr_hv_dir */
-	uint32_t domid;      /* created before, with its vCPUs and its memory; nobody attached */
-	const char *kernel;  /* path: ELF or bzImage */
-	const char *initrd;  /* path, or NULL */
-	const char *cmdline; /* or NULL */
-	int console_in; /* what the guest's console reads, -1: nothing. Left to the caller to close */
-	int console_out; /* what it prints to; a terminal is expected to be raw already */
-	int quiet;       /* do not say which mode was chosen */
-	int ready_fd;    /* one byte is written when the guest begins to run; -1: none */
-};
-
-/* Why a run came to its end, when it ran at all: Xen's SHUTDOWN_* (pvring/xen/sched.h), or this. */
-#define PVR_KVM_LEFT 64 /* Ctrl-] was typed on the console */
+#include <pvring/machine.h>
 
 /* The size of the memory file of a guest that is to have `ram` bytes of memory. */
 uint64_t pvr_kvm_memory_bytes(uint64_t ram);
@@ -39,7 +24,7 @@ uint64_t pvr_kvm_memory_bytes(uint64_t ram);
 /*
  * Attach to the domain, boot the kernel, run until the guest shuts down. The calling process should have
  * nothing else to do: signals of its vCPU threads are SIGUSR1, and it confines itself by seccomp before the
- * guest's first instruction. Returns SHUTDOWN_* or PVR_KVM_LEFT; or a negative errno, with one line in
+ * guest's first instruction. Returns SHUTDOWN_* or PVR_MACHINE_LEFT; or a negative errno, with one line in
  * why[size] that says what failed and the way out:
  *   -ENOENT    kernel or initrd is not there, no /dev/kvm, or no such domain
  *   -EACCES    no permission for one of them
@@ -49,6 +34,6 @@ uint64_t pvr_kvm_memory_bytes(uint64_t ram);
  *   -EBUSY     somebody is attached to the domain
  * others as the calls that failed have them. Sleeps as long as the guest lives.
  */
-int pvr_kvm_run(const struct pvr_kvm_config *config, char *why, size_t size);
+int pvr_kvm_run(const struct pvr_machine_config *config, char *why, size_t size);
 
 #endif

@@ -8,21 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../kvm/load.h"
+#include "../../kvm/patch.h"
 
 #define ROOM (1u << 20)
 
 static void image(const uint8_t *bytes, size_t size)
 {
-	struct kvm_kernel kernel;
+	struct vm_kernel kernel;
 
-	if (kvm_elf_parse(bytes, size, &kernel))
+	if (vm_elf_parse(bytes, size, &kernel))
 		return;
-	assert(kernel.segments > 0 && kernel.segments <= KVM_SEGMENTS_MAX);
-	assert(kernel.entry >= kernel.start && kernel.entry < kernel.end);
-	assert(kernel.end <= KVM_KERNEL_END_MAX);
+	assert(kernel.segments > 0 && kernel.segments <= VM_SEGMENTS_MAX);
+	assert(vm_elf_pvh(&kernel) ||
+		(kernel.entry >= kernel.start && kernel.entry < kernel.end));
+	assert(vm_elf_pv(&kernel) ||
+		(kernel.page >= kernel.start && kernel.page + VM_PAGE <= kernel.end));
+	assert(kernel.end <= VM_KERNEL_END_MAX);
 	for (unsigned i = 0; i < kernel.segments; i++) {
-		const struct kvm_part *s = &kernel.segment[i];
+		const struct vm_part *s = &kernel.segment[i];
 
 		assert(s->offset <= size && s->filesz <= size - s->offset && s->filesz <= s->memsz);
 		assert(s->paddr >= kernel.start && s->paddr + s->memsz <= kernel.end);
@@ -39,7 +42,7 @@ static void unpack(const uint8_t *packed, size_t size)
 	uint8_t *out = malloc(ROOM);
 	size_t made = ROOM;
 
-	if (!kvm_payload_unpack(packed, size, out, &made)) {
+	if (!vm_payload_unpack(packed, size, out, &made)) {
 		assert(made <= ROOM);
 		image(out, made);
 	}
@@ -54,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	image(bytes, size);
 	unpack(bytes, size);
-	if (kvm_payload_find(bytes, size, &payload, &packed, &unpacked)) {
+	if (vm_payload_find(bytes, size, &payload, &packed, &unpacked)) {
 		assert(payload >= bytes && packed <= size - (size_t)(payload - bytes));
 		unpack(payload, packed);
 	}

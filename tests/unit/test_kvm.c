@@ -9,10 +9,11 @@
 #include <pvring/xen/xen.h>
 
 #include "../../kvm/acpi.h"
-#include "../../kvm/load.h"
+#include "../../machine/load.h"
+#include "../../kvm/patch.h"
 #include "../../kvm/slots.h"
 #include "../../kvm/start_info.h"
-#include "../../kvm/twolevel.h"
+#include "../../machine/twolevel.h"
 #include "suite.h"
 
 /* ---- kernel images ---- */
@@ -53,15 +54,17 @@ static struct image good_image(void)
 	return i;
 }
 
-static const char *parse(const struct image *i, struct kvm_kernel *k)
+static const char *parse(const struct image *i, struct vm_kernel *k)
 {
-	return kvm_elf_parse((const uint8_t *)i, sizeof(*i), k);
+	const char *bad = vm_elf_parse((const uint8_t *)i, sizeof(*i), k);
+
+	return bad ? bad : vm_elf_pvh(k);
 }
 
 static void image_good(void)
 {
 	struct image i = good_image();
-	struct kvm_kernel k;
+	struct vm_kernel k;
 
 	CU_ASSERT_PTR_NULL(parse(&i, &k));
 	CU_ASSERT_EQUAL(k.bits, 64);
@@ -75,7 +78,7 @@ static void image_wrong(void)
 {
 	const struct image good = good_image();
 	struct image i = good;
-	struct kvm_kernel k;
+	struct vm_kernel k;
 
 	i.head.e_ident[0] = 0;
 	CU_ASSERT_PTR_NOT_NULL(parse(&i, &k));
@@ -108,7 +111,7 @@ static void image_wrong(void)
 	i.pvh.head.n_descsz = UINT32_MAX;
 	CU_ASSERT_PTR_NOT_NULL(parse(&i, &k));
 	for (size_t size = 0; size < sizeof(i); size++)
-		CU_ASSERT_PTR_NOT_NULL(kvm_elf_parse((const uint8_t *)&good, size, &k));
+		CU_ASSERT_PTR_NOT_NULL(vm_elf_parse((const uint8_t *)&good, size, &k));
 }
 
 static void hypercalls_patched(void)
@@ -119,7 +122,7 @@ static void hypercalls_patched(void)
 		0x0f, 0x01, 0xc1, 0x48,                        /* vmcall; something else */
 		0x0f, 0x01, 0xd9};                             /* at the very end */
 	struct image i = good_image();
-	struct kvm_kernel k;
+	struct vm_kernel k;
 
 	memcpy(i.text, text, sizeof(text));
 	i.load.p_filesz = sizeof(text);
@@ -157,23 +160,23 @@ static void payload_unpacked(void)
 	memcpy(at + 8 + block, &full, 4);
 	memcpy(file + 0x24c, &length, 4);
 	CU_ASSERT_EQUAL_FATAL(
-		kvm_payload_find(file, sizeof(file), &payload, &packed, &unpacked), 1);
+		vm_payload_find(file, sizeof(file), &payload, &packed, &unpacked), 1);
 	CU_ASSERT_EQUAL(unpacked, sizeof(plain));
 	size_t size = sizeof(out);
-	CU_ASSERT_PTR_NULL(kvm_payload_unpack(payload, packed, out, &size));
+	CU_ASSERT_PTR_NULL(vm_payload_unpack(payload, packed, out, &size));
 	CU_ASSERT_EQUAL(size, sizeof(plain));
 	CU_ASSERT(!memcmp(out, plain, sizeof(plain)));
 	/* No room for what comes out, a block that is cut off, a packer nobody knows, a length beyond the file. */
 	size = 100;
-	CU_ASSERT_PTR_NOT_NULL(kvm_payload_unpack(payload, packed, out, &size));
+	CU_ASSERT_PTR_NOT_NULL(vm_payload_unpack(payload, packed, out, &size));
 	size = sizeof(out);
-	CU_ASSERT_PTR_NOT_NULL(kvm_payload_unpack(payload, packed - 8, out, &size));
+	CU_ASSERT_PTR_NOT_NULL(vm_payload_unpack(payload, packed - 8, out, &size));
 	at[0] = 0;
-	CU_ASSERT_PTR_NOT_NULL(kvm_payload_unpack(payload, packed, out, &size));
+	CU_ASSERT_PTR_NOT_NULL(vm_payload_unpack(payload, packed, out, &size));
 	length = UINT32_MAX;
 	memcpy(file + 0x24c, &length, 4);
-	CU_ASSERT_EQUAL(kvm_payload_find(file, sizeof(file), &payload, &packed, &unpacked), 0);
-	CU_ASSERT_EQUAL(kvm_payload_find(plain, sizeof(plain), &payload, &packed, &unpacked), 0);
+	CU_ASSERT_EQUAL(vm_payload_find(file, sizeof(file), &payload, &packed, &unpacked), 0);
+	CU_ASSERT_EQUAL(vm_payload_find(plain, sizeof(plain), &payload, &packed, &unpacked), 0);
 }
 
 /* ---- memory ---- */
@@ -305,31 +308,31 @@ static void two_levels(unsigned word)
 	const unsigned pending = 2048, mask = pending + ports / 8;
 
 	memset(page, 0, sizeof(page));
-	CU_ASSERT_EQUAL(kvm_2l_raise(page, info, word, 37), 1);
-	CU_ASSERT(info[0] == 1 && kvm_2l_pending(page, 37));
+	CU_ASSERT_EQUAL(vm_2l_raise(page, info, word, 37), 1);
+	CU_ASSERT(info[0] == 1 && vm_2l_pending(page, 37));
 	CU_ASSERT_EQUAL(info[word + 37 / (8 * word) / 8], 1u << 37 / (8 * word) % 8);
-	CU_ASSERT_EQUAL(kvm_2l_raise(page, info, word, 37), 0); /* it is already */
-	CU_ASSERT_EQUAL(kvm_2l_raise(page, info, word, 38), 0); /* the upcall is due already */
+	CU_ASSERT_EQUAL(vm_2l_raise(page, info, word, 37), 0); /* it is already */
+	CU_ASSERT_EQUAL(vm_2l_raise(page, info, word, 38), 0); /* the upcall is due already */
 	info[0] = 0;
 	memset(info + word, 0, word);
 	page[mask + (ports - 1) / 8] = 0x80;
-	CU_ASSERT_EQUAL(kvm_2l_raise(page, info, word, ports - 1), 0);
-	CU_ASSERT(kvm_2l_pending(page, ports - 1) && info[0] == 0);
-	CU_ASSERT_EQUAL(kvm_2l_unmask(page, word, ports - 1), 1);
-	CU_ASSERT_EQUAL(kvm_2l_mark(info, word, ports - 1), 1);
+	CU_ASSERT_EQUAL(vm_2l_raise(page, info, word, ports - 1), 0);
+	CU_ASSERT(vm_2l_pending(page, ports - 1) && info[0] == 0);
+	CU_ASSERT_EQUAL(vm_2l_unmask(page, word, ports - 1), 1);
+	CU_ASSERT_EQUAL(vm_2l_mark(info, word, ports - 1), 1);
 	CU_ASSERT_EQUAL(page[mask + (ports - 1) / 8], 0);
 	CU_ASSERT_EQUAL(info[2 * word - 1], 0x80);
-	kvm_2l_clear(page, ports - 1);
-	CU_ASSERT_EQUAL(kvm_2l_unmask(page, word, ports - 1), 0);
-	kvm_2l_all(info, word);
-	CU_ASSERT(kvm_2l_upcall_pending(info) && info[word] == 0xff && info[2 * word - 1] == 0xff);
+	vm_2l_clear(page, ports - 1);
+	CU_ASSERT_EQUAL(vm_2l_unmask(page, word, ports - 1), 0);
+	vm_2l_all(info, word);
+	CU_ASSERT(vm_2l_upcall_pending(info) && info[word] == 0xff && info[2 * word - 1] == 0xff);
 	CU_ASSERT_EQUAL(info[2 * word], 0);
-	CU_ASSERT_EQUAL(kvm_2l_wall_clock(word), mask + ports / 8);
+	CU_ASSERT_EQUAL(vm_2l_wall_clock(word), mask + ports / 8);
 }
 
 static void events_of_64_bits(void)
 {
-	CU_ASSERT_EQUAL(kvm_2l_wall_clock(8), offsetof(struct shared_info, wc_version));
+	CU_ASSERT_EQUAL(vm_2l_wall_clock(8), offsetof(struct shared_info, wc_version));
 	two_levels(8);
 }
 

@@ -33,7 +33,7 @@ struct console {
 
 static struct xencons_interface *page(struct console *c)
 {
-	return (void *)(c->vm->memory + PVR_HV_FRAME_CONSOLE * KVM_PAGE);
+	return (void *)(c->vm->memory + PVR_HV_FRAME_CONSOLE * VM_PAGE);
 }
 
 static XENCONS_RING_IDX load(const XENCONS_RING_IDX *index)
@@ -116,7 +116,7 @@ static void read_input(struct console *c)
 		return;
 	}
 	if (c->terminal && memchr(c->typed, LEAVE, (size_t)n)) {
-		kvm_vm_stop(c->vm, PVR_KVM_LEFT);
+		vm_stop(c->vm, PVR_MACHINE_LEFT);
 		return;
 	}
 	c->typed_count = (size_t)n;
@@ -145,31 +145,31 @@ static void *console_thread(void *arg)
 		if (c->broken)
 			continue;
 		if (take_output(c) | give_input(c))
-			kvm_port_raise(c->vm, c->vm->console_port);
+			vm_port_raise(c->vm, c->vm->console_port);
 	}
 	return NULL;
 }
 
-int kvm_console_open(struct vm *vm, struct why *why)
+int vm_console_open(struct vm *vm, struct why *why)
 {
 	struct console *c = calloc(1, sizeof(*c));
 
 	if (!c)
-		return kvm_fail(why, -ENOMEM, "no memory");
+		return vm_fail(why, -ENOMEM, "no memory");
 	*c = (struct console){
 		.vm = vm, .in = vm->config->console_in, .out = vm->config->console_out};
 	c->terminal = c->in >= 0 && isatty(c->in);
 	c->kick = eventfd(0, EFD_CLOEXEC);
 	vm->console = c;
 	if (c->kick < 0)
-		return kvm_fail(why, -errno, "the console: %s", strerror(errno));
+		return vm_fail(why, -errno, "the console: %s", strerror(errno));
 	int err = pthread_create(&c->thread, NULL, console_thread, c);
 
 	c->started = !err;
-	return err ? kvm_fail(why, -err, "the console: %s", strerror(err)) : 0;
+	return err ? vm_fail(why, -err, "the console: %s", strerror(err)) : 0;
 }
 
-void kvm_console_close(struct vm *vm)
+void vm_console_close(struct vm *vm)
 {
 	struct console *c = vm->console;
 
@@ -177,7 +177,7 @@ void kvm_console_close(struct vm *vm)
 		return;
 	c->stop = 1;
 	if (c->started) {
-		kvm_console_kick(vm);
+		vm_console_kick(vm);
 		pthread_join(c->thread, NULL);
 		if (!c->broken)
 			take_output(c);
@@ -188,7 +188,7 @@ void kvm_console_close(struct vm *vm)
 	vm->console = NULL;
 }
 
-void kvm_console_kick(struct vm *vm)
+void vm_console_kick(struct vm *vm)
 {
 	uint64_t one = 1;
 	ssize_t n = write(vm->console->kick, &one, sizeof(one));
@@ -196,7 +196,7 @@ void kvm_console_kick(struct vm *vm)
 	(void)n;
 }
 
-void kvm_console_text(struct vm *vm, const char *text, size_t size)
+void vm_console_text(struct vm *vm, const char *text, size_t size)
 {
 	text_write(vm->config->console_out, text, size);
 }

@@ -29,8 +29,8 @@ static uint32_t word(const uint8_t *at)
 	return value;
 }
 
-int kvm_payload_find(const uint8_t *file, size_t size, const uint8_t **payload,
-	size_t *payload_size, size_t *unpacked)
+int vm_payload_find(const uint8_t *file, size_t size, const uint8_t **payload, size_t *payload_size,
+	size_t *unpacked)
 {
 	if (size < HEADER_END || memcmp(file + MAGIC, "HdrS", 4) ||
 		(file[VERSION] | file[VERSION + 1] << 8) < (int)VERSION_NEEDED)
@@ -112,7 +112,7 @@ static const char *unpack_zstd(const uint8_t *in, size_t size, uint8_t *out, siz
 	return NULL;
 }
 
-const char *kvm_payload_unpack(const uint8_t *payload, size_t size, uint8_t *out, size_t *out_size)
+const char *vm_payload_unpack(const uint8_t *payload, size_t size, uint8_t *out, size_t *out_size)
 {
 	static const struct {
 		uint8_t magic[4];

@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *const kvm_exit_names[KVM_EXITS_KINDS] = {"hypercalls", "sends", "timers", "event_calls",
+const char *const vm_exit_names[VM_EXITS_KINDS] = {"hypercalls", "sends", "timers", "event_calls",
 	"grant_calls", "io", "mmio", "msr", "signals", "other"};
 
 static int path_make(char *path, size_t size, const char *dir, uint32_t domid)
 {
-	return snprintf(path, size, "%s/stats/kvm-%u", dir, domid) < (int)size;
+	return snprintf(path, size, "%s/stats/guest-%u", dir, domid) < (int)size;
 }
 
 /* A file of its own each time: who still maps the last one sees it stand still, never shrink. */
@@ -29,28 +29,28 @@ static int file_new(const char *dir, uint32_t domid)
 		return -1;
 	unlink(path);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd >= 0 && ftruncate(fd, sizeof(struct kvm_stats))) {
+	if (fd >= 0 && ftruncate(fd, sizeof(struct vm_stats))) {
 		close(fd);
 		return -1;
 	}
 	return fd;
 }
 
-struct kvm_stats *kvm_stats_new(const char *dir, uint32_t domid)
+struct vm_stats *vm_stats_new(const char *dir, uint32_t domid)
 {
 	int fd = file_new(dir, domid);
-	struct kvm_stats *stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE,
+	struct vm_stats *stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE,
 		fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
 
 	if (fd >= 0)
 		close(fd);
 	if (stats == MAP_FAILED)
 		return NULL;
-	stats->magic = KVM_STATS_MAGIC;
+	stats->magic = VM_STATS_MAGIC;
 	return stats;
 }
 
-void kvm_stats_free(struct kvm_stats *stats, const char *dir, uint32_t domid)
+void vm_stats_free(struct vm_stats *stats, const char *dir, uint32_t domid)
 {
 	char path[512];
 

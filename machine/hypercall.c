@@ -17,24 +17,8 @@
 
 #define ARGUMENT_MAX (PVR_HV_DATA_MAX - sizeof(struct pvr_hv_hypercall))
 #define COUNT_MAX    65536u
-#define PAGE_ENTRY   32u
 
-/* mov $number, %eax; out %eax, $port; ret. */
-void kvm_hypercall_page(struct vcpu *v, uint64_t gpa)
-{
-	pthread_mutex_lock(&v->vm->lock);
-	uint8_t *page = kvm_memory_at(v->vm, gpa);
-
-	for (uint8_t number = 0; page && number < KVM_PAGE / PAGE_ENTRY; number++) {
-		const uint8_t code[] = {
-			0xb8, number, 0, 0, 0, 0xe7, KVM_HYPERCALL_PORT, 0x90, 0xc3};
-
-		memcpy(page + number * PAGE_ENTRY, code, sizeof(code));
-	}
-	pthread_mutex_unlock(&v->vm->lock);
-}
-
-long kvm_daemon_call(struct vm *vm, uint32_t op, uint32_t cmd, void *argument, size_t size,
+long vm_daemon_call(struct vm *vm, uint32_t op, uint32_t cmd, void *argument, size_t size,
 	uint32_t count, int *fds, unsigned *fds_count)
 {
 	pthread_mutex_lock(&vm->control_lock);
@@ -70,7 +54,7 @@ static long event_call(struct vcpu *v, uint32_t cmd, void *argument, size_t size
 	unsigned fds_count = 2;
 	evtchn_port_t number = 0;
 	struct port port = {0};
-	long result = kvm_daemon_call(
+	long result = vm_daemon_call(
 		v->vm, __HYPERVISOR_event_channel_op, cmd, argument, size, 1, fds, &fds_count);
 
 	if (!result)
@@ -79,7 +63,7 @@ static long event_call(struct vcpu *v, uint32_t cmd, void *argument, size_t size
 		port.rx = fds[0];
 		port.tx = fds[1];
 		port_describe(cmd, argument, &port);
-		result = kvm_port_open(v->vm, number, &port);
+		result = vm_port_open(v->vm, number, &port);
 		fds_count = result ? fds_count : 0;
 	}
 	while (fds_count)
@@ -87,12 +71,12 @@ static long event_call(struct vcpu *v, uint32_t cmd, void *argument, size_t size
 	if (result)
 		return result;
 	if (cmd == EVTCHNOP_close)
-		kvm_port_close(v->vm, ((const struct evtchn_close *)argument)->port);
+		vm_port_close(v->vm, ((const struct evtchn_close *)argument)->port);
 	if (cmd == EVTCHNOP_bind_vcpu)
-		kvm_port_bind(v->vm, ((const struct evtchn_bind_vcpu *)argument)->port,
+		vm_port_bind(v->vm, ((const struct evtchn_bind_vcpu *)argument)->port,
 			((const struct evtchn_bind_vcpu *)argument)->vcpu);
 	if (cmd == EVTCHNOP_reset)
-		kvm_ports_reset(v->vm);
+		vm_ports_reset(v->vm);
 	return 0;
 }
 
@@ -113,16 +97,16 @@ static long plain_call(
 
 	if (size > sizeof(argument) || (!size && shape->size_64))
 		return -ENOSYS;
-	if (size && kvm_guest_read(v, at, argument, size))
+	if (size && vm_guest_read(v, at, argument, size))
 		return -EFAULT;
 	if (call->op == __HYPERVISOR_event_channel_op)
 		result = event_call(v, shape->cmd, argument, size);
 	else
-		result = kvm_daemon_call(
+		result = vm_daemon_call(
 			v->vm, call->op, shape->cmd, argument, size, size ? 1 : 0, NULL, NULL);
 	if (call->op == __HYPERVISOR_xen_version && shape->cmd == XENVER_get_features && !result)
 		features_add((struct xen_feature_info *)argument);
-	if (result >= 0 && size && kvm_guest_write(v, at, argument, size))
+	if (result >= 0 && size && vm_guest_write(v, at, argument, size))
 		return -EFAULT;
 	return result;
 }
@@ -143,14 +127,14 @@ static long array_call(
 		size_t fit = sizeof(piece) / size;
 		size_t now = count < fit ? count : fit;
 
-		if (kvm_guest_read(v, at, piece, now * size))
+		if (vm_guest_read(v, at, piece, now * size))
 			return -EFAULT;
-		long result = kvm_daemon_call(
+		long result = vm_daemon_call(
 			v->vm, call->op, shape->cmd, piece, now * size, (uint32_t)now, NULL, NULL);
 
 		if (result)
 			return result;
-		if (kvm_guest_write(v, at, piece, now * size))
+		if (vm_guest_write(v, at, piece, now * size))
 			return -EFAULT;
 		at += now * size;
 		count -= now;
@@ -171,47 +155,49 @@ static long setup_table(struct vcpu *v, const struct hypercall *call)
 		return -ENOSYS;
 	if ((uint32_t)call->arg[2] != 1)
 		return -EINVAL;
-	if (kvm_guest_read(v, call->arg[1], argument, size))
+	if (vm_guest_read(v, call->arg[1], argument, size))
 		return -EFAULT;
 	memcpy(&frames, argument + 4, sizeof(frames));
 	memcpy(&list, argument + size - word, word);
 	if (frames > 64)
 		return -EINVAL;
-	long result = kvm_daemon_call(v->vm, call->op, GNTTABOP_setup_table, argument,
+	long result = vm_daemon_call(v->vm, call->op, GNTTABOP_setup_table, argument,
 		size + frames * word, 1, NULL, NULL);
 
 	if (result)
 		return result;
 	memcpy(&status, argument + 8, sizeof(status));
-	if (status == GNTST_okay && kvm_guest_write(v, list, argument + size, frames * word))
+	if (status == GNTST_okay && vm_guest_write(v, list, argument + size, frames * word))
 		return -EFAULT;
-	return kvm_guest_write(v, call->arg[1], argument, size - word) ? -EFAULT : 0;
+	return vm_guest_write(v, call->arg[1], argument, size - word) ? -EFAULT : 0;
 }
 
 static void count_call(struct vcpu *v, const struct hypercall *call)
 {
 	_Atomic uint64_t *count = v->vm->stats->vcpu[v->index].count;
-	enum kvm_exit kind = KVM_EXITS_HYPERCALL;
+	enum vm_exit kind = VM_EXITS_HYPERCALL;
 
 	if (call->op == __HYPERVISOR_event_channel_op)
-		kind = call->arg[0] == EVTCHNOP_send ? KVM_EXITS_SEND : KVM_EXITS_OTHER_EVENT;
+		kind = call->arg[0] == EVTCHNOP_send ? VM_EXITS_SEND : VM_EXITS_OTHER_EVENT;
 	else if (call->op == __HYPERVISOR_grant_table_op)
-		kind = KVM_EXITS_GRANT;
+		kind = VM_EXITS_GRANT;
 	else if (call->op == __HYPERVISOR_vcpu_op)
-		kind = KVM_EXITS_TIMER;
-	atomic_fetch_add_explicit(&count[KVM_EXITS_HYPERCALL], 1, memory_order_relaxed);
-	if (kind != KVM_EXITS_HYPERCALL)
+		kind = VM_EXITS_TIMER;
+	atomic_fetch_add_explicit(&count[VM_EXITS_HYPERCALL], 1, memory_order_relaxed);
+	if (kind != VM_EXITS_HYPERCALL)
 		atomic_fetch_add_explicit(&count[kind], 1, memory_order_relaxed);
 }
 
-long kvm_hypercall(struct vcpu *v, const struct hypercall *call)
+long vm_hypercall(struct vcpu *v, const struct hypercall *call)
 {
 	int done = 0;
 
 	count_call(v, call);
-	long result = call->op == __HYPERVISOR_sched_op ? kvm_call_sched(v, call, &done)
-							: kvm_call_local(v, call, &done);
+	long result = v->vm->machine->call(v, call, &done);
 
+	if (!done)
+		result = call->op == __HYPERVISOR_sched_op ? vm_call_sched(v, call, &done)
+							   : vm_call_local(v, call, &done);
 	if (done)
 		return result;
 	if (call->op == __HYPERVISOR_grant_table_op && call->arg[0] == GNTTABOP_setup_table)

@@ -34,14 +34,14 @@ static void clear(uint8_t *bytes, uint32_t bit)
 }
 
 /* evtchn_pending_sel is the first guest word behind two bytes. */
-int kvm_2l_mark(uint8_t *vcpu_info, unsigned word_size, uint32_t port)
+int vm_2l_mark(uint8_t *vcpu_info, unsigned word_size, uint32_t port)
 {
 	if (test_and_set(vcpu_info + word_size, port / (8 * word_size)))
 		return 0;
 	return !atomic_exchange((_Atomic uint8_t *)vcpu_info, 1);
 }
 
-int kvm_2l_raise(uint8_t *shared_info, uint8_t *vcpu_info, unsigned word_size, uint32_t port)
+int vm_2l_raise(uint8_t *shared_info, uint8_t *vcpu_info, unsigned word_size, uint32_t port)
 {
 	uint8_t *pending = shared_info + PENDING;
 
@@ -49,10 +49,10 @@ int kvm_2l_raise(uint8_t *shared_info, uint8_t *vcpu_info, unsigned word_size, u
 		return 0;
 	if (test(pending + bitmap_bytes(word_size), port))
 		return 0;
-	return kvm_2l_mark(vcpu_info, word_size, port);
+	return vm_2l_mark(vcpu_info, word_size, port);
 }
 
-int kvm_2l_unmask(uint8_t *shared_info, unsigned word_size, uint32_t port)
+int vm_2l_unmask(uint8_t *shared_info, unsigned word_size, uint32_t port)
 {
 	uint8_t *pending = shared_info + PENDING;
 
@@ -60,29 +60,29 @@ int kvm_2l_unmask(uint8_t *shared_info, unsigned word_size, uint32_t port)
 	return test(pending, port);
 }
 
-int kvm_2l_pending(const uint8_t *shared_info, uint32_t port)
+int vm_2l_pending(const uint8_t *shared_info, uint32_t port)
 {
 	return test(shared_info + PENDING, port);
 }
 
-void kvm_2l_clear(uint8_t *shared_info, uint32_t port)
+void vm_2l_clear(uint8_t *shared_info, uint32_t port)
 {
 	clear(shared_info + PENDING, port);
 }
 
-void kvm_2l_all(uint8_t *vcpu_info, unsigned word_size)
+void vm_2l_all(uint8_t *vcpu_info, unsigned word_size)
 {
 	for (unsigned i = 0; i < word_size; i++)
 		atomic_store((_Atomic uint8_t *)&vcpu_info[word_size + i], 0xff);
 	atomic_store((_Atomic uint8_t *)vcpu_info, 1);
 }
 
-int kvm_2l_upcall_pending(const uint8_t *vcpu_info)
+int vm_2l_upcall_pending(const uint8_t *vcpu_info)
 {
 	return atomic_load((const _Atomic uint8_t *)vcpu_info);
 }
 
-unsigned kvm_2l_wall_clock(unsigned word_size)
+unsigned vm_2l_wall_clock(unsigned word_size)
 {
 	return (unsigned)PENDING + 2 * bitmap_bytes(word_size);
 }

@@ -2,14 +2,13 @@
 /*
  * Event channels of the guest. As in the process machine an event arrives at the domain's own process, by an
  * epoll descriptor of the daemon's (pvring/hypervisor.h); the events thread sets the bits of the two-level
- * ABI and interrupts the vCPU by the vector it has chosen for upcalls. A KVM that knows Xen's events does
- * both when asked (xen.c), and then also carries out the guest's sends.
+ * ABI and interrupts the vCPU by the vector it has chosen for upcalls. A machine may do both itself when asked
+ * (struct machine_events), and then also carries out the guest's sends.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <pvring/xen/sched.h>
@@ -17,18 +16,17 @@
 #include "internal.h"
 #include "twolevel.h"
 
-#define BATCH    64
-#define MSI_BASE 0xfee00000u
-#define OWED_MS  5
+#define BATCH   64
+#define OWED_MS 5
 
 /* What an epoll event is about: a port, or one of these. */
-#define WHAT_LOOK    KVM_PORTS
-#define WHAT_CONTROL (KVM_PORTS + 1)
-#define WHAT_TIMER   (KVM_PORTS + 2) /* and from there on, by vCPU */
+#define WHAT_LOOK    VM_PORTS
+#define WHAT_CONTROL (VM_PORTS + 1)
+#define WHAT_TIMER   (VM_PORTS + 2) /* and from there on, by vCPU */
 
 static uint8_t *shared_info(struct vm *vm)
 {
-	return vm->memory + PVR_HV_FRAME_SHARED_INFO * KVM_PAGE;
+	return vm->memory + PVR_HV_FRAME_SHARED_INFO * VM_PAGE;
 }
 
 static int listen_to(struct vm *vm, int fd, uint32_t events, uint32_t what)
@@ -38,17 +36,20 @@ static int listen_to(struct vm *vm, int fd, uint32_t events, uint32_t what)
 	return epoll_ctl(vm->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-void kvm_upcall(struct vcpu *v)
+int vm_events_own(const struct vm *vm)
 {
-	struct kvm_msi msi = {.address_lo = MSI_BASE | v->index << 12, .data = v->vector};
+	return vm->machine->events && vm->machine->events->own(vm);
+}
 
+void vm_upcall(struct vcpu *v)
+{
 	uint64_t one = 1;
 
 	v->owed = 0;
 	if (!v->vector)
 		return;
 	atomic_fetch_add_explicit(&v->vm->stats->interrupts, 1, memory_order_relaxed);
-	if (ioctl(v->vm->fd, KVM_SIGNAL_MSI, &msi) > 0)
+	if (v->vm->machine->interrupt(v) > 0)
 		return;
 	/* Its local APIC is not enabled yet. The upcall stays due, and hides all later ones until it is made. */
 	v->owed = 1;
@@ -65,31 +66,31 @@ static int owed_retry(struct vm *vm)
 	pthread_mutex_lock(&vm->lock);
 	for (unsigned i = 0; i < vm->boot.vcpus; i++) {
 		if (vm->vcpu[i].owed)
-			kvm_upcall(&vm->vcpu[i]);
+			vm_upcall(&vm->vcpu[i]);
 		owed |= vm->vcpu[i].owed;
 	}
 	pthread_mutex_unlock(&vm->lock);
 	return owed;
 }
 
-void kvm_port_raise(struct vm *vm, evtchn_port_t port)
+void vm_port_raise(struct vm *vm, evtchn_port_t port)
 {
 	struct vcpu *v = &vm->vcpu[vm->port[port].vcpu];
 
-	if (kvm_xen_events(vm)) {
-		kvm_xen_raise(vm, port, v->index);
+	if (vm_events_own(vm)) {
+		vm->machine->events->raise(vm, port, v->index);
 	} else {
 		pthread_mutex_lock(&vm->lock);
-		if (kvm_2l_raise(shared_info(vm), v->info, vm->word_size, port))
-			kvm_upcall(v);
+		if (vm_2l_raise(shared_info(vm), v->info, vm->word_size, port))
+			vm_upcall(v);
 		pthread_mutex_unlock(&vm->lock);
 	}
-	kvm_vcpu_wake(v);
+	vm_vcpu_wake(v);
 }
 
-int kvm_port_open(struct vm *vm, evtchn_port_t port, const struct port *content)
+int vm_port_open(struct vm *vm, evtchn_port_t port, const struct port *content)
 {
-	if (port >= KVM_PORTS)
+	if (port >= VM_PORTS)
 		return -EPROTO;
 	pthread_mutex_lock(&vm->lock);
 	vm->port[port] = *content;
@@ -97,53 +98,55 @@ int kvm_port_open(struct vm *vm, evtchn_port_t port, const struct port *content)
 
 	if (!err && content->kind == PVR_HV_PORT_VIRQ && content->virq == VIRQ_TIMER) {
 		vm->vcpu[content->vcpu].timer_port = port;
-		kvm_xen_timer(&vm->vcpu[content->vcpu], port);
+		if (vm_events_own(vm))
+			vm->machine->events->timer(&vm->vcpu[content->vcpu], port);
 	}
-	if (!err)
-		kvm_xen_port_open(vm, port, content);
-	else
+	if (err)
 		vm->port[port].kind = PVR_HV_PORT_CLOSED;
+	else if (vm_events_own(vm))
+		vm->machine->events->port_open(vm, port, content);
 	pthread_mutex_unlock(&vm->lock);
 	return err;
 }
 
-void kvm_port_close(struct vm *vm, evtchn_port_t port)
+void vm_port_close(struct vm *vm, evtchn_port_t port)
 {
-	if (port >= KVM_PORTS)
+	if (port >= VM_PORTS)
 		return;
 	pthread_mutex_lock(&vm->lock);
 	struct port *p = &vm->port[port];
 
 	if (p->kind != PVR_HV_PORT_CLOSED) {
-		kvm_xen_port_close(vm, port);
+		if (vm_events_own(vm))
+			vm->machine->events->port_close(vm, port);
 		if (p->kind == PVR_HV_PORT_VIRQ && vm->vcpu[p->vcpu].timer_port == port)
 			vm->vcpu[p->vcpu].timer_port = 0;
 		epoll_ctl(vm->epoll, EPOLL_CTL_DEL, p->rx, NULL);
 		close(p->rx);
 		close(p->tx);
 		*p = (struct port){.kind = PVR_HV_PORT_CLOSED};
-		kvm_2l_clear(shared_info(vm), port);
+		vm_2l_clear(shared_info(vm), port);
 	}
 	pthread_mutex_unlock(&vm->lock);
 }
 
-void kvm_ports_reset(struct vm *vm)
+void vm_ports_reset(struct vm *vm)
 {
-	for (evtchn_port_t port = 1; port < KVM_PORTS; port++)
-		kvm_port_close(vm, port);
+	for (evtchn_port_t port = 1; port < VM_PORTS; port++)
+		vm_port_close(vm, port);
 }
 
 /* A full counter needs nothing more: the peer has not looked since. */
-long kvm_port_send(struct vm *vm, evtchn_port_t port)
+long vm_port_send(struct vm *vm, evtchn_port_t port)
 {
 	uint64_t one = 1;
 	long result = 0;
 
 	if (port == vm->console_port) {
-		kvm_console_kick(vm);
+		vm_console_kick(vm);
 		return 0;
 	}
-	if (port >= KVM_PORTS)
+	if (port >= VM_PORTS)
 		return -EINVAL;
 	pthread_mutex_lock(&vm->lock);
 	enum pvr_hv_port_kind kind = vm->port[port].kind;
@@ -157,41 +160,42 @@ long kvm_port_send(struct vm *vm, evtchn_port_t port)
 	}
 	pthread_mutex_unlock(&vm->lock);
 	if (kind == PVR_HV_PORT_IPI)
-		kvm_port_raise(vm, port);
+		vm_port_raise(vm, port);
 	return result;
 }
 
-long kvm_port_unmask(struct vm *vm, evtchn_port_t port)
+long vm_port_unmask(struct vm *vm, evtchn_port_t port)
 {
 	if (port >= vm->word_size * 8 * vm->word_size * 8)
 		return -EINVAL;
 	struct vcpu *v = &vm->vcpu[vm->port[port].vcpu];
 
 	pthread_mutex_lock(&vm->lock);
-	int pending = kvm_2l_unmask(shared_info(vm), vm->word_size, port);
+	int pending = vm_2l_unmask(shared_info(vm), vm->word_size, port);
 
-	if (pending && kvm_xen_events(vm))
-		kvm_2l_clear(shared_info(vm), port); /* KVM interrupts for what is new to it */
-	else if (pending && kvm_2l_mark(v->info, vm->word_size, port))
-		kvm_upcall(v);
+	if (pending && vm_events_own(vm))
+		vm_2l_clear(shared_info(vm), port); /* KVM interrupts for what is new to it */
+	else if (pending && vm_2l_mark(v->info, vm->word_size, port))
+		vm_upcall(v);
 	pthread_mutex_unlock(&vm->lock);
-	if (pending && kvm_xen_events(vm))
-		kvm_port_raise(vm, port);
-	kvm_vcpu_wake(v);
+	if (pending && vm_events_own(vm))
+		vm_port_raise(vm, port);
+	vm_vcpu_wake(v);
 	return 0;
 }
 
-void kvm_port_bind(struct vm *vm, evtchn_port_t port, unsigned vcpu)
+void vm_port_bind(struct vm *vm, evtchn_port_t port, unsigned vcpu)
 {
-	if (port >= KVM_PORTS || vcpu >= vm->boot.vcpus)
+	if (port >= VM_PORTS || vcpu >= vm->boot.vcpus)
 		return;
 	pthread_mutex_lock(&vm->lock);
 	vm->port[port].vcpu = vcpu;
-	kvm_xen_port_move(vm, port, &vm->port[port]);
+	if (vm_events_own(vm))
+		vm->machine->events->port_move(vm, port, &vm->port[port]);
 	pthread_mutex_unlock(&vm->lock);
 }
 
-int kvm_events_open(struct vm *vm)
+int vm_events_open(struct vm *vm)
 {
 	int err;
 
@@ -207,12 +211,13 @@ int kvm_events_open(struct vm *vm)
 	if (!err)
 		err = listen_to(vm, vm->port[vm->boot.store_port].rx, EPOLLIN | EPOLLET,
 			vm->boot.store_port);
-	if (!err)
-		kvm_xen_port_open(vm, vm->boot.store_port, &vm->port[vm->boot.store_port]);
+	if (!err && vm_events_own(vm))
+		vm->machine->events->port_open(
+			vm, vm->boot.store_port, &vm->port[vm->boot.store_port]);
 	return err;
 }
 
-void kvm_events_run(struct vm *vm)
+void vm_events_run(struct vm *vm)
 {
 	struct epoll_event events[BATCH];
 	uint64_t count;
@@ -223,19 +228,19 @@ void kvm_events_run(struct vm *vm)
 		for (int i = 0; i < n; i++) {
 			uint32_t what = events[i].data.u32;
 
-			if (what < KVM_PORTS)
-				kvm_port_raise(vm, what);
+			if (what < VM_PORTS)
+				vm_port_raise(vm, what);
 			else if (what >= WHAT_TIMER)
-				kvm_timer_fired(&vm->vcpu[what - WHAT_TIMER]);
+				vm_timer_fired(&vm->vcpu[what - WHAT_TIMER]);
 			else if (what == WHAT_CONTROL)
-				kvm_vm_stop(vm, SHUTDOWN_crash); /* no hypervisor, no domain */
+				vm_stop(vm, SHUTDOWN_crash); /* no hypervisor, no domain */
 			else if (read(vm->look_fd, &count, sizeof(count)) < 0)
 				continue; /* somebody else looked */
 		}
 	}
 }
 
-void kvm_events_close(struct vm *vm)
+void vm_events_close(struct vm *vm)
 {
 	if (vm->epoll >= 0)
 		close(vm->epoll);

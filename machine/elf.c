@@ -44,18 +44,18 @@ static const char *part_read(
 	return NULL;
 }
 
-static const char *segment_add(const struct part *p, struct kvm_kernel *kernel)
+static const char *segment_add(const struct part *p, struct vm_kernel *kernel)
 {
 	if (!p->memsz)
 		return NULL;
 	if (p->filesz > p->memsz)
 		return "a segment has more bytes than room";
-	if (kernel->segments == KVM_SEGMENTS_MAX)
+	if (kernel->segments == VM_SEGMENTS_MAX)
 		return "it has too many segments";
-	if (p->paddr > KVM_KERNEL_END_MAX || p->memsz > KVM_KERNEL_END_MAX - p->paddr)
+	if (p->paddr > VM_KERNEL_END_MAX || p->memsz > VM_KERNEL_END_MAX - p->paddr)
 		return "a segment lies above 3 GiB";
 	kernel->segment[kernel->segments++] =
-		(struct kvm_part){p->offset, p->filesz, p->paddr, p->memsz, !!(p->flags & PF_X)};
+		(struct vm_part){p->offset, p->filesz, p->paddr, p->memsz, !!(p->flags & PF_X)};
 	if (p->paddr < kernel->start)
 		kernel->start = p->paddr;
 	if (p->paddr + p->memsz > kernel->end)
@@ -63,8 +63,27 @@ static const char *segment_add(const struct part *p, struct kvm_kernel *kernel)
 	return NULL;
 }
 
-/* The notes of one segment; the one wanted is Xen's PHYS32_ENTRY. */
-static void notes_read(const uint8_t *notes, uint64_t size, struct kvm_kernel *kernel)
+/* A note of Xen's with a number in it, of the image's word size or narrower. */
+static void note_take(uint32_t type, const uint8_t *desc, size_t size, struct vm_kernel *kernel)
+{
+	uint64_t value = 0;
+
+	if (size < 4)
+		return;
+	memcpy(&value, desc, size < 8 ? 4 : 8);
+	if (type == XEN_ELFNOTE_PHYS32_ENTRY) {
+		kernel->entry = (uint32_t)value;
+		kernel->has_entry = 1;
+	} else if (type == XEN_ELFNOTE_ENTRY) {
+		kernel->pv_entry = value;
+		kernel->has_pv_entry = 1;
+	} else if (type == XEN_ELFNOTE_HYPERCALL_PAGE) {
+		kernel->page = value;
+		kernel->has_page = 1;
+	}
+}
+
+static void notes_read(const uint8_t *notes, uint64_t size, struct vm_kernel *kernel)
 {
 	while (size >= sizeof(Elf32_Nhdr)) {
 		Elf32_Nhdr head; /* the same for both word sizes */
@@ -75,18 +94,15 @@ static void notes_read(const uint8_t *notes, uint64_t size, struct kvm_kernel *k
 
 		if (name > size - sizeof(head) || desc > size - sizeof(head) - name)
 			return;
-		if (head.n_type == XEN_ELFNOTE_PHYS32_ENTRY && head.n_namesz == 4 &&
-			!memcmp(notes + sizeof(head), "Xen", 4) && head.n_descsz >= 4) {
-			memcpy(&kernel->entry, notes + sizeof(head) + name, 4);
-			kernel->has_entry = 1;
-		}
+		if (head.n_namesz == 4 && !memcmp(notes + sizeof(head), "Xen", 4))
+			note_take(head.n_type, notes + sizeof(head) + name, head.n_descsz, kernel);
 		notes += sizeof(head) + name + desc;
 		size -= sizeof(head) + name + desc;
 	}
 }
 
 /* The word size and where the program headers are. */
-static const char *head_read(const uint8_t *image, size_t size, struct kvm_kernel *kernel,
+static const char *head_read(const uint8_t *image, size_t size, struct vm_kernel *kernel,
 	uint64_t *at, unsigned *count, unsigned *step)
 {
 	Elf64_Ehdr h64;
@@ -113,12 +129,12 @@ static const char *head_read(const uint8_t *image, size_t size, struct kvm_kerne
 	return *count > PHDRS_MAX ? "it has too many program headers" : NULL;
 }
 
-const char *kvm_elf_parse(const uint8_t *image, size_t size, struct kvm_kernel *kernel)
+const char *vm_elf_parse(const uint8_t *image, size_t size, struct vm_kernel *kernel)
 {
 	unsigned count, step;
 	uint64_t at;
 
-	*kernel = (struct kvm_kernel){.start = UINT64_MAX};
+	*kernel = (struct vm_kernel){.start = UINT64_MAX};
 	const char *why = head_read(image, size, kernel, &at, &count, &step);
 
 	for (unsigned i = 0; i < count && !why; i++) {
@@ -136,9 +152,31 @@ const char *kvm_elf_parse(const uint8_t *image, size_t size, struct kvm_kernel *
 		return why;
 	if (!kernel->segments)
 		return "it has nothing to load";
+	return NULL;
+}
+
+static int within(const struct vm_kernel *kernel, uint64_t at)
+{
+	return at >= kernel->start && at < kernel->end;
+}
+
+const char *vm_elf_pvh(const struct vm_kernel *kernel)
+{
 	if (!kernel->has_entry)
 		return "it has no PVH entry (Xen's ELF note 18); a Linux kernel needs CONFIG_PVH";
-	if (kernel->entry < kernel->start || kernel->entry >= kernel->end)
-		return "its PVH entry lies outside of it";
+	return within(kernel, kernel->entry) ? NULL : "its PVH entry lies outside of it";
+}
+
+const char *vm_elf_pv(const struct vm_kernel *kernel)
+{
+	if (!kernel->has_pv_entry || !kernel->has_page)
+		return "it has no PV entry (Xen's ELF notes 1 and 2); one with a PVH entry runs "
+		       "with "
+		       "--machine kvm";
+	if (!within(kernel, kernel->pv_entry))
+		return "its PV entry lies outside of it";
+	if (kernel->page % VM_PAGE || kernel->end < VM_PAGE || kernel->page < kernel->start ||
+		kernel->page > kernel->end - VM_PAGE)
+		return "its hypercall page is not a page of it";
 	return NULL;
 }
