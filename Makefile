@@ -33,7 +33,7 @@ src = $(wildcard $(addsuffix /*.c,$(1)))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
 
 FRONT_DIRS := rings frontend blkfront netfront
-LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libprocess.a libdom0.a libclient.a libkvm.a libmachine.a)
+LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libprocess.a libdom0.a libclient.a libkvm.a libmachine.a libpv.a)
 
 # What is built only where its headers are installed; one line says what is left out.
 have = $(if $(wildcard $(1)),1)
@@ -62,6 +62,7 @@ $(BUILD)/libdom0.a:       $(call obj,ports/dom0)
 $(BUILD)/libclient.a:     $(call obj,ports/client)
 $(BUILD)/libkvm.a:        $(call obj,kvm)
 $(BUILD)/libmachine.a:    $(call obj,machine)
+$(BUILD)/libpv.a:         $(call obj,pv)
 
 $(BUILD)/%.a:
 	@rm -f $@
@@ -98,7 +99,7 @@ $(BUILD)/fio-pvring.so: $(wildcard tools/fio/*) $(BUILD)/libpvring.a $(BUILD)/li
 .PHONY: fio-engine
 
 # ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
-UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libclient.a libkvm.a libmachine.a)
+UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libclient.a libkvm.a libmachine.a libpv.a)
 UNIT_OBJ := $(call obj,tests/unit) $(addprefix $(BUILD)/obj/tools/,net_spec.o spec.o tail.o toolstack.o util.o xl_config.o xl_device.o xl_syntax.o)
 $(BUILD)/tests/unit: $(UNIT_OBJ) $(UNIT_LIBS)
 	@mkdir -p $(@D)
@@ -179,6 +180,7 @@ FUZZ_SRC_hypercall := $(filter-out %/main.c %/confine.c,$(call src,hypervisor hy
 FUZZ_SRC_blkif := blkback/request.c
 FUZZ_SRC_kernel := machine/elf.c machine/payload.c kvm/patch.c
 FUZZ_LIBS_kernel := -lz -llzma -llz4 -lzstd
+FUZZ_SRC_mmu := $(wildcard pv/mmu*.c) tests/unit/mmu_rig.c
 FUZZ_SRC_xlcfg := tools/xl_syntax.c
 FUZZ_SRC_netfront := netfront/decode.c
 FUZZ_SRC_netif := $(addprefix netback/,packet.c headers.c hash.c)
