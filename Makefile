@@ -128,6 +128,37 @@ HAVE_M32 := $(and $(wildcard /usr/include/gnu/stubs-32.h),$(wildcard /usr/lib/gc
 test-guests: $(BUILD)/tests/guest
 	$(if $(HAVE_M32),@$(MAKE) --no-print-directory M32=1 $(BUILD)/m32/tests/guest)
 
+# ---- the guest kernel, for both widths, with the frontends as its own flags build them -------------------
+# guest/X may be a directory of foreign code, whose warnings are its own: GUEST_FOREIGN, with GUEST_FOREIGN_FLAGS.
+GUEST_WIDTHS := i386 x86_64
+GUEST_ARCH_i386 := -m32 -mregparm=3
+GUEST_ARCH_x86_64 := -m64 -mno-red-zone
+GUEST_FLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -nostdinc -Iinclude -Iinclude/freestanding -I. -fno-pic -fno-stack-protector \
+	-fcf-protection=none -fno-asynchronous-unwind-tables -mgeneral-regs-only -isystem $(shell $(CC) -print-file-name=include) -MMD -MP
+GUEST_FOREIGN :=
+GUEST_FOREIGN_FLAGS :=
+GUEST_SRC := $(call src,$(FRONT_DIRS) ports/x86 guest) $(wildcard ports/x86/*.S)
+guest_obj = $(patsubst %,build/obj/guest-$(1)/%.o,$(basename $(GUEST_SRC) $(GUEST_FOREIGN)))
+
+guest: $(addprefix build/guest-,$(GUEST_WIDTHS))
+
+define GUEST_RULES
+build/obj/guest-$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(Q)echo '  CC    $$< ($(1))'; $$(CC) $$(GUEST_FLAGS) $$(GUEST_ARCH_$(1)) $$(if $$(filter $$<,$$(GUEST_FOREIGN)),$$(GUEST_FOREIGN_FLAGS),$$(WARN)) -c $$< -o $$@
+
+build/obj/guest-$(1)/%.o: %.S Makefile
+	@mkdir -p $$(@D)
+	$$(Q)echo '  AS    $$< ($(1))'; $$(CC) $$(GUEST_FLAGS) $$(GUEST_ARCH_$(1)) -c $$< -o $$@
+
+build/guest-$(1): $$(call guest_obj,$(1)) ports/x86/link.lds
+	$$(Q)echo '  LD    $$@'; $$(CC) $$(GUEST_ARCH_$(1)) -nostdlib -static -no-pie -Wl,-T,ports/x86/link.lds,--build-id=none,-n,--no-warn-rwx-segments \
+		$$(filter %.o,$$^) -o $$@
+endef
+$(foreach width,$(GUEST_WIDTHS),$(eval $(call GUEST_RULES,$(width))))
+
+.PHONY: guest
+
 # ---- the README's two commands -----------------------------------------------------------------------
 demo:
 	@tools/install-packages.sh demo
