@@ -222,7 +222,8 @@ int kvm_guest_devices_reset(const char *dir, uint32_t domid)
 	return 0;
 }
 
-static int one_life(struct ephemeral *system, struct kvm_guest *guest, int *status)
+static int one_life(struct ephemeral *system, struct kvm_guest *guest,
+	const volatile sig_atomic_t *caught, int *status)
 {
 	pid_t child = kvm_guest_fork(guest);
 
@@ -231,6 +232,9 @@ static int one_life(struct ephemeral *system, struct kvm_guest *guest, int *stat
 		return -1;
 	}
 	system->guest = child;
+	/* A signal that came before that has not reached it. */
+	if (*caught)
+		kill(child, SIGKILL);
 	int ended = ephemeral_wait(system, child);
 
 	system->guest = 0;
@@ -257,7 +261,7 @@ int run_kvm(
 	if (raw)
 		fprintf(stderr, "pvring: the guest's console; Ctrl-] ends it\n");
 	for (;;) {
-		reason = one_life(system, &guest, &status);
+		reason = one_life(system, &guest, caught, &status);
 		if (reason != SHUTDOWN_reboot || *caught)
 			break;
 		fprintf(stderr, "pvring: the guest reboots\n");

@@ -64,6 +64,7 @@ static void end(int signal_number)
 		kill(supervised, signal_number);
 }
 
+/* 0: we have been asked to end. */
 static pid_t start(int (*body)(void *argument), void *argument)
 {
 	pid_t parent = getpid(), child;
@@ -72,6 +73,10 @@ static pid_t start(int (*body)(void *argument), void *argument)
 	/* No signal between the fork and the moment the handler knows whom to pass it to. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
+	if (ending) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		return 0;
+	}
 	child = fork();
 	if (child == 0) {
 		signal(SIGTERM, SIG_DFL);
@@ -100,6 +105,8 @@ int supervise(const char *what, int (*body)(void *argument), void *argument)
 
 		if (child < 0)
 			return tool_error(EX_OSERR, "fork: %s", strerror(errno));
+		if (child == 0)
+			return 0;
 		while (waitpid(child, &status, 0) < 0)
 			if (errno != EINTR)
 				return EX_OSERR;

@@ -88,14 +88,24 @@ static void forward(int signal_number, siginfo_t *info, void *context)
 		kill(running->guest, SIGKILL);
 }
 
+static const int passed[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
+#define PASSED (sizeof(passed) / sizeof(passed[0]))
+
 static void catch_signals(void)
 {
-	static const int passed[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
 	struct sigaction action = {.sa_sigaction = forward, .sa_flags = SA_SIGINFO};
 
-	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+	for (size_t i = 0; i < PASSED; i++)
 		sigaction(passed[i], &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* In the child: what comes before the exec ends it, as it does after. */
+static void uncatch_signals(void)
+{
+	for (size_t i = 0; i < PASSED; i++)
+		signal(passed[i], SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
 }
 
 /* The command's exit status (NULL: one that waits to be killed), or 128 and its signal as a shell has it. */
@@ -108,13 +118,17 @@ static int run_command(struct ephemeral *system, char **command)
 	/* No signal between the fork and the moment the handler knows whom to pass it to. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
+	if (caught) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		return 0;
+	}
 	child = fork();
 	if (child == 0) {
-		signal(SIGPIPE, SIG_DFL);
 		while (!command && !caught)
 			sigsuspend(&before);
 		if (!command)
 			_exit(0);
+		uncatch_signals();
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		status = ephemeral_net_join(system);
 		if (status)

@@ -11,24 +11,46 @@ pvring block-attach guest "$work/disk.img" >/dev/null
 backend() { # the present backend: the supervisor's child
 	pgrep -P "$back" 2>/dev/null
 }
-killer() { # ten times, at instants that drift
-	kills=0
-	for try in $(seq 40); do
-		sleep "0.$((try * 3 % 7 + 1))"
-		kill -9 "$(backend)" 2>/dev/null && kills=$((kills + 1)) && echo killed
-		[ $kills -lt 10 ] || return
+deaths() { # that its supervisor has noticed
+	grep -c 'starting it again' "$work/blkback.log"
+}
+noticed() {
+	[ "$(deaths)" -gt "$was" ]
+}
+kill_backend() {
+	was=$(deaths)
+	within 10 backend && kill -9 "$(backend)" && within 10 noticed
+}
+count() { # count FILE: its lines
+	wc -l <"$work/$1"
+}
+killer() { # at instants that drift, until that was ten times and the disk was verified twice meanwhile
+	for try in $(seq 200); do
+		# One that has lived for a second is started again without a pause.
+		case $((try % 3)) in
+		0) sleep "1.$((try % 7))" ;;
+		*) sleep "0.$((try * 3 % 7 + 1))" ;;
+		esac
+		kill_backend && echo killed >>"$work/kills"
+		[ "$(count kills)" -lt 10 ] || [ "$(count verified)" -lt 2 ] || return
 	done
 }
-killer >"$work/kills" &
-kills=$!
-verified=0
-while kill -0 $kills 2>/dev/null; do
-	timeout $((60 * slow)) pvring blk verify --seed "$verified" >"$work/verify" 2>&1 || { cat "$work/verify"; break; }
-	verified=$((verified + 1))
+: >"$work/kills"
+: >"$work/verified"
+killer 2>"$work/killer.log" &
+killer=$!
+while kill -0 $killer 2>/dev/null; do
+	timeout $((60 * slow)) pvring blk verify --seed "$(count verified)" >"$work/verify" 2>&1 ||
+		{ cat "$work/verify"; kill $killer; break; }
+	echo verified >>"$work/verified"
 done
-wait $kills
-echo "kill: $(wc -l <"$work/kills") times killed, $verified times verified meanwhile"
-check "the backend was killed many times" test "$(wc -l <"$work/kills")" -eq 10
-check "and the guest verified its disk all the while" test "$verified" -ge 2
+wait $killer
+echo "kill: $(count kills) times killed, $(count verified) times verified meanwhile"
+check "the backend was killed many times" test "$(count kills)" -ge 10
+check "and the guest verified its disk all the while" test "$(count verified)" -ge 2
 check "once more in peace" timeout $((60 * slow)) pvring blk verify
 check "the frontend gone, nothing is mapped" within 10 sh -c 'pvring list --json | tr -d " \n" | grep -q "\"grants_mapped\":0"'
+
+for try in 1 2 3 4 5; do kill_backend; done
+kill "$back"
+check "asked to end while it pauses before the next try, it ends" within 10 ended "$back"

@@ -88,7 +88,7 @@ cycles() {
 check "ten attach and detach cycles" cycles
 files_before=$(ls "/proc/$back/fd" | wc -l)
 check "ten more" cycles
-check "no descriptor leaked in the backend" test "$(ls "/proc/$back/fd" | wc -l)" -le "$files_before"
+check "no descriptor leaked in the backend" within 5 sh -c 'test "$(ls "/proc/$0/fd" | wc -l)" -le "$1"' "$back" "$files_before"
 for d in xvda xvdb xvdc xvdd; do check "detach $d" pvring block-detach guest $d; done
 check "no statistics file is left" within 5 sh -c 'test -z "$(ls "$PVRING_DIR/stats")"'
 truncate -s 1M "$work/left.img"
@@ -112,11 +112,21 @@ export XDG_RUNTIME_DIR="$work/run"
 unset PVRING_DIR PVRING_DOMID
 check "run" pvring run --disk mem=1M -- pvring blk verify
 check "nothing is left of it" sh -c 'test -z "$(ls -A "$XDG_RUNTIME_DIR")"'
-pvring run --disk mem=1M -- sleep 60 &
+pvring run --disk mem=1M -- sh -c 'touch "$0" && exec sleep 600' "$work/runs" &
 run=$!
-check "a running one has its directory" within 10 sh -c 'test -S "$XDG_RUNTIME_DIR"/pvring-*/hypervisor.sock'
-sleep 0.3
+check "its command runs" within 10 test -e "$work/runs"
+check "a running one has its directory" sh -c 'test -S "$XDG_RUNTIME_DIR"/pvring-*/hypervisor.sock'
 kill -TERM $run
 wait $run
 check "SIGTERM is passed on" test $? = 143
 check "nothing is left of that one" sh -c 'test -z "$(ls -A "$XDG_RUNTIME_DIR")"'
+ended_early() { # on SIGTERM at instants of its start
+	for try in 0 1 2 3 4 5 6 7 8 9; do
+		pvring run --disk mem=1M -- sleep 600 &
+		sleep "0.0$try"
+		kill -TERM $!
+		within 10 ended $! || { kill -9 $!; return 1; }
+	done
+}
+check "SIGTERM while it starts ends it" ended_early
+check "and nothing is left of those" sh -c 'test -z "$(ls -A "$XDG_RUNTIME_DIR")"'
