@@ -26,14 +26,14 @@ quiet_job() {
 backend() { # the present one: the supervisor's child
 	pgrep -P "$back" 2>/dev/null
 }
-kill_backend() { # kill_backend PID: twenty times, at instants that drift, for as long as PID lives
+kill_backend() { # twenty times, at instants that drift
 	for try in $(seq 20); do
 		# One that has lived for a second is started again without a pause.
 		case $((try % 3)) in
 		0) sleep "1.$((try % 7))" ;;
 		*) sleep "0.$((try * 3 % 7 + 1))" ;;
 		esac
-		within 10 backend && kill -0 "$1" && kill -9 "$(backend)" && echo killed
+		within 10 backend && kill -9 "$(backend)" && echo killed
 	done
 }
 state() { # state NAME: that number of the guest, in pvring list
@@ -50,12 +50,18 @@ check "an idle guest has nothing mapped" is grants_mapped 0
 
 for queues in 1 4; do
 	: >"$work/kills"
-	long_job $queues >"$work/fio.log" 2>&1 &
+	(long_job $queues) >"$work/fio.log" 2>&1 &
 	fio=$!
 	check "$queues queues: at work it has grants mapped and event channels" within 10 works
-	kill_backend $fio >>"$work/kills"
+	kill_backend >>"$work/kills" &
+	killer=$!
 	wait $fio
 	status=$?
+	while [ $status = 0 ] && kill -0 $killer 2>/dev/null; do
+		(long_job $queues) >"$work/fio.log" 2>&1
+		status=$?
+	done
+	wait $killer
 	[ $status = 0 ] || tail -20 "$work/fio.log" "$work/blkback.log"
 	echo "$queues queues: $(wc -l <"$work/kills") times killed,$(grep -m1 'WRITE:' "$work/fio.log")"
 	check "$queues queues: fio ended without an error" test $status = 0

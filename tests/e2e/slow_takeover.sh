@@ -12,11 +12,11 @@ backend() { # the present backend: the supervisor's child
 	pgrep -P "$back" 2>/dev/null
 }
 killer() { # killer FILE TIMES: at instants that drift; its end is the guest's end of input
-	sleep 1
+	within 10 sh -c 'pvring stats --json | grep -Eq "\"sectors_written\": [1-9]"'
 	for try in $(seq "$2"); do
 		# One that has lived for a second is started again without a pause.
 		sleep "1.$((try * 3 % 7 + 1))"
-		kill -9 "$(backend)" 2>/dev/null && echo killed >>"$1"
+		within 10 backend && kill -9 "$(backend)" && echo killed >>"$1"
 	done
 	sleep 1
 }

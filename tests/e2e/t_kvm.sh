@@ -43,13 +43,28 @@ if [ -c /dev/kvm ] && [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
 	check "its timer and its event" grep -q 'tiny: woken by its timer' "$work/log"
 	check "with four vCPUs" sh -c "pvring run --machine kvm --vcpus 4 --kernel '$work/tiny' </dev/null | grep -q woken"
 	check "with 5 GiB" sh -c "pvring run --machine kvm --memory 5G --kernel '$work/tiny' </dev/null | grep -q woken"
-	(sleep 1; printf '\035'; sleep 5) | timeout 10 script -qec "pvring run --machine kvm --kernel '$work/idle'" /dev/null >"$work/log" 2>&1
-	check "Ctrl-] on the terminal ends an idle guest" test $? = 0
-	check "the terminal was told how" grep -q 'Ctrl-\] ends it' "$work/log"
 	mkdir "$work/run"
-	XDG_RUNTIME_DIR=$work/run timeout -s TERM 2 pvring run --machine kvm --kernel "$work/idle" </dev/null 2>/dev/null
-	check "SIGTERM ends a guest and its system" within 5 sh -c "! pgrep -x pvring-guest"
+	mkfifo "$work/keys"
+	XDG_RUNTIME_DIR=$work/run
+	export XDG_RUNTIME_DIR
+	runs() { pvring list --dir "$work"/run/pvring-* | grep -q running; }
+	timeout $((60 * slow)) script -qec "pvring run --machine kvm --kernel '$work/idle'" /dev/null <"$work/keys" >"$work/log" 2>&1 &
+	script=$!
+	exec 5>"$work/keys"
+	check "an idle guest on a terminal" within 10 runs
+	check "which is told how to end it" within 10 grep -q 'Ctrl-\] ends it' "$work/log"
+	printf '\035' >&5
+	wait $script
+	check "Ctrl-] does" test $? = 0
+	exec 5>&-
+	pvring run --machine kvm --kernel "$work/idle" </dev/null 2>/dev/null &
+	run=$!
+	check "an idle guest" within 10 runs
+	children=$(pgrep -P $run)
+	kill $run
+	check "SIGTERM ends it and its system" within 5 ended $run $children
 	check "and leaves no directory" rmdir "$work/run"
+	unset XDG_RUNTIME_DIR
 	start_system
 	domid=$(pvring create idle --memory 16M)
 	refuses "shutdown of a domain that is down" 69 "not running" pvring shutdown idle

@@ -8,26 +8,25 @@ for without in "" ,without=gso ,without=csum+gso ,without=sg+gso ,without=split 
 	check "ping and ping6, small and of 65000 bytes (${without#,})" guest "$without" sh -c "$pings"
 	check "16 MiB by curl as they are (${without#,})" guest "$without" sh -c "$fetch"
 done
-check "iperf3 TCP to the host" guest "" iperf3 -c 10.77.0.1 -t 1
-check "iperf3 TCP from the host, IPv6" guest "" iperf3 -c fd77::1 -t 1 -R
-check "iperf3 TCP, 4 streams on 4 queues" guest ,queues=4 iperf3 -c 10.77.0.1 -t 1 -P 4
-check "iperf3 UDP both ways" guest "" iperf3 -c 10.77.0.1 -t 1 -u -b 200M --bidir
+iperf() { # iperf SPEC OPTION...
+	spec=$1
+	shift
+	within 10 listens 5201 && guest "$spec" iperf3 -t 1 "$@"
+}
+check "iperf3 TCP to the host" iperf "" -c 10.77.0.1
+check "iperf3 TCP from the host, IPv6" iperf "" -c fd77::1 -R
+check "iperf3 TCP, 4 streams on 4 queues" iperf ,queues=4 -c 10.77.0.1 -P 4
+check "iperf3 UDP both ways" iperf "" -c 10.77.0.1 -u -b 200M --bidir
 check "an MTU of 9000" guest ,mtu=9000 ping -q -c 2 -i 0.1 -W 2 -M do -s 8972 10.77.0.1
 check "a status comes back" sh -c '! pvring run --net loop -- sh -c "exit 3"; [ $? = 0 ]'
 check "lo is up" guest "" ping -q -c 1 -W 2 127.0.0.1
 
 # The backend dies while data flows: the connection goes on.
-killer() {
-	for try in 1 2 3; do
-		sleep 0.4
-		kill -9 "$(pgrep -x pvring-netback -P "$1")" && echo killed
-	done
-}
-pvring run --net tap,bridge=br0,ip=10.77.0.2/24 -- \
-	sh -c '[ "$(curl -sS --limit-rate 8M --max-time 40 http://10.77.0.1/data | sha256sum)" = "$sum" ]' 2>"$work/killed.log" &
+endless
+pvring run --net tap,bridge=br0,ip=10.77.0.2/24 -- sh -c "$take" 2>"$work/killed.log" &
 run=$!
-within 10 pgrep -x pvring-netback -P $run
-killer $run >"$work/kills" 2>&1
+kills 3 $run 0.4 >"$work/kills" 2>&1
+touch "$work/over"
 wait $run
 status=$?
 check "three times killed" test "$(grep -c killed "$work/kills")" = 3
@@ -42,6 +41,7 @@ if command -v passt >/dev/null; then
 	ip link set up0 up
 	ip link set up1 up
 	ip route add default via 192.0.2.2
+	within 10 listens 8080
 	check "through passt, without a TAP outside" timeout 60 pvring run --net user -- \
 		sh -c '[ "$(curl -sS --max-time 40 http://10.0.2.2:8080/data | sha256sum)" = "$sum" ]'
 fi

@@ -12,7 +12,7 @@ $nbdkit -f -U "$work/a.sock" "$plugin" &
 guest=$!
 pids="$guest $pids"
 uri="nbd+unix:///?socket=$work/a.sock"
-check "a guest connects" within 10 sh -c 'pvring block-list guest | grep -q Connected'
+check "a guest connects" within 10 sh -c 'nbdinfo --size "$0" && pvring block-list guest | grep -q Connected' "$uri"
 check "it reads the disk once" nbdcopy "$uri" null:
 
 prints() { # prints PATTERN COMMAND...
