@@ -34,23 +34,9 @@ struct hot {
 	int guards;
 };
 
-extern const struct hot *hot;
-extern const struct hot hot_native, hot_pvh, hot_pv;
+/* Interrupts of the timer so far. */
+extern _Atomic uint32_t hot_timer_fired;
 
-/* hot_native.c: measure the counters; the clock and the timer work afterwards. */
-void native_init(void);
-/* The local APIC, which also PVH's event interrupts come by. */
-void lapic_init(void);
-void lapic_acknowledge(void);
-void native_idle(const _Atomic uint32_t *word, uint32_t seen);
-int native_write(struct mmu_update *updates, unsigned count);
-int native_set(uint64_t *entry, unsigned long address, uint64_t value);
-void native_flush(unsigned long address);
-int native_table(void *page, int is_table);
-int native_pin(void *table, unsigned level);
-int native_root(void *table);
-
-/* hot_xen.c: VIRQ_TIMER, after pvr_init(). */
-void xen_timer_init(void);
+extern struct hot hot;
 
 #endif

@@ -57,6 +57,13 @@ void kernel_end_run(int crash) __attribute__((noreturn));
 
 int boot_scenario(const char *args);
 int traps_scenario(const char *args);
+int mmu_scenario(const char *args);
+int timer_scenario(const char *args);
+int clock_scenario(const char *args);
+int tasks_scenario(const char *args);
+int idle_scenario(const char *args);
+int blk_scenario(const char *args);
+int bench_scenario(const char *args);
 
 /* A decimal number at the beginning of text, with K, M or G behind it; `otherwise` where there is none. */
 uint64_t number_of(const char *text, uint64_t otherwise);

@@ -14,7 +14,14 @@ static const struct scenario {
 } scenarios[] = {
 	{"boot", boot_scenario},
 	{"traps", traps_scenario},
+	{"mmu", mmu_scenario},
+	{"timer", timer_scenario},
+	{"clock", clock_scenario},
+	{"tasks", tasks_scenario},
+	{"idle", idle_scenario},
+	{"blk", blk_scenario},
 	{"net", net_scenario},
+	{"bench", bench_scenario},
 };
 
 uint64_t number_of(const char *text, uint64_t otherwise)

@@ -40,7 +40,7 @@ static int write_one(uint64_t *entry, uint64_t value)
 {
 	struct mmu_update update = {(unsigned long)entry | MMU_NORMAL_PT_UPDATE, value};
 
-	return hot->write(&update, 1);
+	return hot.write(&update, 1);
 }
 
 /* An empty table below an entry of `level`. */
@@ -50,12 +50,12 @@ static int table_add(uint64_t *entry, unsigned level)
 
 	if (!page)
 		return -1;
-	if (!hot->table(page, 1) && !write_one(entry, table_entry(page, level))) {
+	if (!hot.table(page, 1) && !write_one(entry, table_entry(page, level))) {
 		if (level == BARE_LEVEL)
-			hot->flush(0); /* the CPU holds these four in registers */
+			hot.flush(0); /* the CPU holds these four in registers */
 		return 0;
 	}
-	hot->table(page, 0);
+	hot.table(page, 0);
 	pvr_port_pages_free(page, 1);
 	return -1;
 }
@@ -82,7 +82,7 @@ int paging_set(unsigned long address, uint64_t value)
 {
 	uint64_t *entry = paging_entry(address, 1);
 
-	return entry ? hot->set(entry, address, value) : -1;
+	return entry ? hot.set(entry, address, value) : -1;
 }
 
 int paging_set_many(unsigned long address, const uint64_t *values, unsigned count)
@@ -96,24 +96,24 @@ int paging_set_many(unsigned long address, const uint64_t *values, unsigned coun
 			return -1;
 		updates[i] = (struct mmu_update){(unsigned long)entry, values[i]};
 	}
-	int err = hot->write(updates, count);
+	int err = hot.write(updates, count);
 
-	hot->flush(0);
+	hot.flush(0);
 	return err;
 }
 
 int paging_table_make(void *page, unsigned level)
 {
-	int err = hot->table(page, 1);
+	int err = hot.table(page, 1);
 
-	return err ? err : hot->pin(page, level);
+	return err ? err : hot.pin(page, level);
 }
 
 int paging_table_drop(void *page)
 {
-	int err = hot->pin(page, 0);
+	int err = hot.pin(page, 0);
 
-	return err ? err : hot->table(page, 0);
+	return err ? err : hot.table(page, 0);
 }
 
 /* A table of `level` like `old`, but for one entry; pinned. */
@@ -149,7 +149,7 @@ uint64_t *paging_root_variant(unsigned long address, uint64_t value)
 
 int paging_root_use(uint64_t *table)
 {
-	int err = hot->root(table);
+	int err = hot.root(table);
 
 	if (!err)
 		root = table;

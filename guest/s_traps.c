@@ -190,7 +190,7 @@ static int halt(void)
 
 	cpu_cli();
 	wakes = atomic_load(&port_wakes);
-	hot->timer(before + 2 * MS);
+	hot.timer(before + 2 * MS);
 	while (atomic_load(&port_wakes) == wakes) {
 		cpu_sti_hlt();
 		cpu_cli();

@@ -107,8 +107,8 @@ void task_wait(const _Atomic uint32_t *word, uint32_t seen, uint64_t deadline_ns
 		next = find(&look_again);
 		if (next != TASKS_MAX)
 			break;
-		hot->timer(look_again);
-		hot->idle(&port_wakes, wakes);
+		hot.timer(look_again);
+		hot.idle(&port_wakes, wakes);
 	}
 	if (next != before) {
 		self = next;

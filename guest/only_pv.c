@@ -1,46 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hot operations on Xen. A PVH guest has the processor's own hlt and page tables; a PV guest asks for both. The timer
- * is the same.
+ * A deprivileged guest: its facts from start_info, and the hot operations that would otherwise be a fault each, by
+ * hypercalls. Source: Xen's public xen.h.
  */
-#include <pvring/evtchn.h>
+#include <pvring/xen/grant_table.h>
 #include <pvring/xen/sched.h>
-#include <pvring/xen/vcpu.h>
+#include <pvring/xen/start_info.h>
 
 #include "guest/hot.h"
 #include "guest/kernel.h"
+#include "guest/paging.h"
+#include "guest/xen.h"
 #include "ports/x86/x86.h"
-
-static volatile uint64_t armed; /* the deadline that the hypervisor has; 0: none */
-
-static void fired(evtchn_port_t port, void *arg)
-{
-	(void)port;
-	(void)arg;
-	armed = 0;
-}
-
-void xen_timer_init(void)
-{
-	int port = pvr_evtchn_bind_virq(VIRQ_TIMER, 0);
-
-	if (port < 0)
-		pvr_port_panic("no port for the timer");
-	pvr_evtchn_handler_set((evtchn_port_t)port, fired, NULL);
-	pvr_evtchn_unmask((evtchn_port_t)port);
-}
-
-static void xen_timer(uint64_t deadline_ns)
-{
-	struct vcpu_set_singleshot_timer once = {.timeout_abs_ns = deadline_ns};
-
-	/* One that is armed and no longer wanted does no harm. */
-	if (deadline_ns == UINT64_MAX || deadline_ns == armed)
-		return;
-	armed = deadline_ns;
-	pvr_port_hypercall(
-		__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, (unsigned long)&once);
-}
 
 /* The mask is the virtual IF: block clears it and sleeps in one, and returns at once when something is pending. */
 static void pv_idle(const _Atomic uint32_t *word, uint32_t seen)
@@ -105,21 +76,8 @@ static int pv_root(void *table)
 		.cmd = MMUEXT_NEW_BASEPTR, .arg1.mfn = (unsigned long)table / PVR_PAGE_SIZE});
 }
 
-const struct hot hot_pvh = {
-	.idle = native_idle,
-	.timer = xen_timer,
-	.acknowledge = lapic_acknowledge,
-	.write = native_write,
-	.set = native_set,
-	.flush = native_flush,
-	.table = native_table,
-	.pin = native_pin,
-	.root = native_root,
-};
-
-const struct hot hot_pv = {
+static const struct hot hot_pv = {
 	.idle = pv_idle,
-	.timer = xen_timer,
 	.acknowledge = pv_acknowledge,
 	.write = pv_write,
 	.set = pv_set,
@@ -129,3 +87,29 @@ const struct hot hot_pv = {
 	.root = pv_root,
 	.guards = 1,
 };
+
+/* Everything is mapped by the builder, the hypervisor's frames behind the last of the memory. */
+void only_pv_init(const struct start_info *info)
+{
+	const unsigned long tables = info->pt_base, list = info->mfn_list;
+	xen_pfn_t frames[XEN_GRANT_FRAMES];
+	struct gnttab_setup_table setup = {
+		.dom = DOMID_SELF, .nr_frames = XEN_GRANT_FRAMES, .frame_list = frames};
+
+	machine.way = "PV";
+	machine.memory_end = info->nr_pages * PVR_PAGE_SIZE;
+	machine.command_line = (const char *)info->cmd_line;
+	pages_init((unsigned long)kernel_end, machine.memory_end);
+	pages_reserve(tables, tables + info->nr_pt_frames * PVR_PAGE_SIZE);
+	pages_reserve(list, list + info->nr_pages * sizeof(xen_pfn_t));
+	pages_reserve((unsigned long)info, (unsigned long)info + sizeof(*info));
+	pages_reserve(info->mod_start, info->mod_start + info->mod_len);
+	paging_init((void *)tables);
+	hot = hot_pv;
+	xen_must(xen_op(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup),
+		"no grant table");
+	pvr_boot.shared_info = (void *)(machine.memory_end + info->shared_info);
+	pvr_boot.store_ring = (void *)(machine.memory_end + info->store_mfn * PVR_PAGE_SIZE);
+	pvr_boot.grant_table = (void *)(machine.memory_end + frames[0] * PVR_PAGE_SIZE);
+	pvr_boot.store_port = info->store_evtchn;
+}
