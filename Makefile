@@ -27,7 +27,7 @@ CFLAGS ?= -O2 -g
 VERSION := 0.1.0
 CPPFLAGS := -Iinclude -D_GNU_SOURCE -DPVR_VERSION='"$(VERSION)"'
 override CFLAGS += -std=gnu11 $(WARN) -fPIC $(if $(M32),$(M32FLAGS)) $(SANFLAGS) -MMD -MP
-LDLIBS := -lseccomp -luring -laio -ljansson -lpthread -lm -lz -llzma -llz4 -lzstd
+LDLIBS := -lseccomp -luring -laio -ljansson -lpthread -lm -lz -llzma -llz4 -lzstd -lZydis
 
 src = $(wildcard $(addsuffix /*.c,$(1)))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
@@ -215,6 +215,8 @@ FUZZ_SRC_mmu := $(wildcard pv/mmu*.c) tests/unit/mmu_rig.c
 FUZZ_SRC_xlcfg := tools/xl_syntax.c
 FUZZ_SRC_netfront := netfront/decode.c
 FUZZ_SRC_netif := $(addprefix netback/,packet.c headers.c hash.c)
+FUZZ_SRC_emulate := $(wildcard pv/emulate*.c)
+FUZZ_LIBS_emulate := -lZydis
 FUZZ_SECONDS ?= 10
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
