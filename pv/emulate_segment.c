@@ -61,10 +61,13 @@ static int descriptor_get(struct emu_op *op, uint16_t selector, unsigned size, s
 	return 0;
 }
 
-/* 64-bit mode takes no base and limit from these. */
+/* 64-bit mode takes no base and limit from these. Expand-down data lies above its limit. */
 static int flat(const struct emu_op *op, const struct descriptor *d)
 {
-	return op->cpu->bits == 64 || (!d->base && d->limit == UINT32_MAX);
+	if (op->cpu->bits == 64)
+		return 1;
+	return !d->base && d->limit == UINT32_MAX &&
+	       (d->type & (TYPE_CODE | TYPE_DOWN)) != TYPE_DOWN;
 }
 
 int emu_code_check(struct emu_op *op, uint16_t selector)
@@ -98,7 +101,7 @@ int emu_stack_check(struct emu_op *op, uint16_t selector)
 		return refuse(op, EMU_GP, selector);
 	if (!d.present)
 		return refuse(op, EMU_SS, selector);
-	if (op->cpu->bits == 32 && (!flat(op, &d) || !d.big || (d.type & TYPE_DOWN)))
+	if (!flat(op, &d) || (op->cpu->bits == 32 && !d.big))
 		return refuse(op, EMU_GP, selector);
 	return 0;
 }
@@ -120,8 +123,7 @@ static int data_check(struct emu_op *op, uint16_t selector, int based, uint64_t 
 		return refuse(op, EMU_GP, selector);
 	if (!d.present)
 		return refuse(op, EMU_NP, selector);
-	if (!based && (!flat(op, &d) || (!(d.type & TYPE_CODE) && (d.type & TYPE_DOWN) &&
-						op->cpu->bits == 32)))
+	if (!based && !flat(op, &d))
 		return refuse(op, EMU_GP, selector);
 	*base = d.base;
 	return 0;

@@ -125,6 +125,9 @@ static void segments_refused(void)
 	rig_begin(32);
 	ss_refuses(0, 13, 0);
 	ds_refuses(SEL_BASED, 13, SEL_BASED); /* not flat */
+	rig_put_word(RIG_GDT + SEL_DATA, 0x00cf97000000ffff, 64);
+	ds_refuses(SEL_DATA, 13, SEL_DATA); /* expand-down: nothing of it is below 4 GiB */
+	ss_refuses(SEL_DATA, 13, SEL_DATA);
 	rig_begin(64);
 	rig.regs.gpr[EMU_RAX] = 0;
 	DONE("\x8e\xd0"); /* mov ss, eax: null is a stack in ring 0 */
