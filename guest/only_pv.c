@@ -106,7 +106,7 @@ void only_pv_init(const struct start_info *info)
 	pages_reserve(info->mod_start, info->mod_start + info->mod_len);
 	paging_init((void *)tables);
 	hot = hot_pv;
-	xen_must(xen_op(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup),
+	xen_must(xen_op(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup) | setup.status,
 		"no grant table");
 	pvr_boot.shared_info = (void *)(machine.memory_end + info->shared_info);
 	pvr_boot.store_ring = (void *)(machine.memory_end + info->store_mfn * PVR_PAGE_SIZE);

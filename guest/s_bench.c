@@ -27,45 +27,56 @@ static int bench_timer(void)
 	return 0;
 }
 
-/* ---- page-table updates a second: the two frames take turns in every entry ---- */
+/* ---- page-table updates a second ---- */
 
-static uint64_t updates_a_second(void *const pages[2], unsigned batch)
+/* All entries of the range in turn, from one frame on and then from another: how many a second. 0: refused. */
+static uint64_t updates_a_second(const uint64_t from[2], unsigned batch)
 {
 	static uint64_t entries[BATCH_MAX];
 	uint64_t start = pvr_port_now_ns();
 
 	for (unsigned done = 0; done < UPDATES; done += batch) {
-		unsigned long address = PAGING_AREA + done % BATCH_MAX * PVR_PAGE_SIZE;
-		uint64_t entry =
-			(unsigned long)pages[done / BATCH_MAX % 2] | _PAGE_PRESENT | _PAGE_RW;
+		const unsigned first = done % BATCH_MAX;
+		const uint64_t entry = from[done / BATCH_MAX % 2] + first * PVR_PAGE_SIZE;
+		const unsigned long address = PAGING_AREA + first * PVR_PAGE_SIZE;
 
-		if (batch == 1 && paging_set(address, entry))
-			return 0;
 		for (unsigned i = 0; i < batch; i++)
-			entries[i] = entry;
-		if (batch > 1 && paging_set_many(address, entries, batch))
+			entries[i] = entry + i * PVR_PAGE_SIZE;
+		if (batch == 1 ? paging_set(address, entry)
+			       : paging_set_many(address, entries, batch))
 			return 0;
 	}
 	return divide((uint64_t)UPDATES * S, pvr_port_now_ns() - start);
 }
 
+static int bench_updates(const char *what, const uint64_t from[2])
+{
+	uint64_t single = updates_a_second(from, 1);
+	uint64_t of_32 = updates_a_second(from, 32), of_512 = updates_a_second(from, 512);
+
+	if (!single || !of_32 || !of_512)
+		return failed("an update is refused");
+	say("bench: %s single_per_s=%llu batch32_per_s=%llu batch512_per_s=%llu", what,
+		(unsigned long long)single, (unsigned long long)of_32, (unsigned long long)of_512);
+	return 0;
+}
+
+/* A range of adjacent frames, mapped anew a page further, and then made read-only and writable. */
 static int bench_mmu(void)
 {
-	static const uint64_t nothing[BATCH_MAX];
-	void *const pages[2] = {pvr_port_pages_alloc(1), pvr_port_pages_alloc(1)};
-	uint64_t single, of_32, of_512;
+	static const uint64_t nothing_there[BATCH_MAX];
+	void *pages = pvr_port_pages_alloc(BATCH_MAX + 1);
+	const uint64_t entry = (unsigned long)pages | _PAGE_PRESENT | _PAGE_RW;
+	const uint64_t remap[2] = {entry, entry + PVR_PAGE_SIZE},
+		       protect[2] = {entry, entry ^ _PAGE_RW};
 
-	if (!pages[0] || !pages[1])
+	if (!pages)
 		return failed("no pages");
-	single = updates_a_second(pages, 1);
-	of_32 = updates_a_second(pages, 32);
-	of_512 = updates_a_second(pages, 512);
-	if (paging_set_many(PAGING_AREA, nothing, BATCH_MAX) || !single || !of_32 || !of_512)
-		return failed("an update is refused");
-	pvr_port_pages_free(pages[0], 1);
-	pvr_port_pages_free(pages[1], 1);
-	say("bench: mmu single_per_s=%llu batch32_per_s=%llu batch512_per_s=%llu",
-		(unsigned long long)single, (unsigned long long)of_32, (unsigned long long)of_512);
+	if (bench_updates("remap", remap) || bench_updates("protect", protect))
+		return -1;
+	if (paging_set_many(PAGING_AREA, nothing_there, BATCH_MAX))
+		return failed("the range cannot be emptied");
+	pvr_port_pages_free(pages, BATCH_MAX + 1);
 	return 0;
 }
 

@@ -13,7 +13,8 @@
 
 long xen_op(unsigned number, unsigned long command, void *arg)
 {
-	return pvr_port_hypercall(number, command, (unsigned long)arg, 0);
+	/* The third argument is a count where there may be several structures, and nothing elsewhere. */
+	return pvr_port_hypercall(number, command, (unsigned long)arg, 1);
 }
 
 void xen_must(long result, const char *what)

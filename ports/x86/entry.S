@@ -56,9 +56,10 @@ pvh_entry:
 	jmp start
 
 	.globl pv_entry
-pv_entry:
+pv_entry: /* only PV */
 	mov $stack_end, R(sp)
 	mov $1, %eax
+	/* both */
 start:	mov R(si), ARG2
 #ifdef __x86_64__
 	mov %eax, %edi

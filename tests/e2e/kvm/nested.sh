@@ -1,15 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# nested.sh [-x] [-t SECONDS] PAYLOAD: a Linux with a real KVM, on a machine that has none. QEMU emulates two AMD
+# nested.sh [-bx] [-t SECONDS] PAYLOAD: a Linux with a real KVM, on a machine that has none. QEMU emulates two AMD
 # CPUs with SVM in software and boots Debian's cloud kernel, which runs PAYLOAD/run.sh as root, with PAYLOAD at
 # /payload and the kernels to try at /guest: cloud and amd64 (bzImages as Debian ships them) and the modules of
 # each, cloud.d and amd64.d. Programs in PAYLOAD bring their libraries in PAYLOAD/lib.
+#   -b  without kernels to try, for a guest that the payload has
 #   -x  with a kvm.ko that has Xen's interface, which Debian's own is built without; made once, from its source
 # Prints the console; the status is run.sh's. Everything it fetches and makes stays in $NESTED (build/kvm-nested).
 set -eu
-xen=0 limit=200
-while getopts xt: o; do
+xen=0 bare=0 limit=200
+while getopts bxt: o; do
 	case $o in
+	b) bare=1 ;;
 	x) xen=1 ;;
 	t) limit=$OPTARG ;;
 	*) exit 64 ;;
@@ -77,14 +79,16 @@ cp "$modules/virt/lib/irqbypass.ko" $kvm/kvm.ko $kvm/kvm-amd.ko root/m/
 for m in drivers/crypto/ccp/ccp drivers/net/tun net/802/stp net/llc/llc net/bridge/bridge; do
 	cp "$modules/$m.ko" root/m/ 2>/dev/null || true
 done
-cp "x/boot/vmlinuz-$cloud" root/guest/cloud
-cp "x/boot/vmlinuz-$amd64" root/guest/amd64
-for m in drivers/block/xen-blkfront drivers/net/xen-netfront drivers/net/tun net/core/failover drivers/net/net_failover; do
-	for k in cloud amd64; do cp "x/lib/modules/${!k}/kernel/$m.ko" root/guest/$k.d/ 2>/dev/null || true; done
-done
-for m in lib/crc16 fs/mbcache fs/jbd2/jbd2 crypto/crc32c_generic fs/ext4/ext4; do # built into cloud
-	cp "x/lib/modules/$amd64/kernel/$m.ko" root/guest/amd64.d/ 2>/dev/null || true
-done
+if [ $bare = 0 ]; then
+	cp "x/boot/vmlinuz-$cloud" root/guest/cloud
+	cp "x/boot/vmlinuz-$amd64" root/guest/amd64
+	for m in drivers/block/xen-blkfront drivers/net/xen-netfront drivers/net/tun net/core/failover drivers/net/net_failover; do
+		for k in cloud amd64; do cp "x/lib/modules/${!k}/kernel/$m.ko" root/guest/$k.d/ 2>/dev/null || true; done
+	done
+	for m in lib/crc16 fs/mbcache fs/jbd2/jbd2 crypto/crc32c_generic fs/ext4/ext4; do # built into cloud
+		cp "x/lib/modules/$amd64/kernel/$m.ko" root/guest/amd64.d/ 2>/dev/null || true
+	done
+fi
 mkdir root/payload
 cp -rL "$payload/." root/payload/
 if [ -d root/payload/lib ]; then
