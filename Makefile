@@ -62,7 +62,7 @@ $(BUILD)/libdom0.a:       $(call obj,ports/dom0)
 $(BUILD)/libclient.a:     $(call obj,ports/client)
 $(BUILD)/libkvm.a:        $(call obj,kvm)
 $(BUILD)/libmachine.a:    $(call obj,machine)
-$(BUILD)/libpv.a:         $(call obj,pv)
+$(BUILD)/libpv.a:         $(call obj,pv) $(BUILD)/obj/pv/enter.o
 
 $(BUILD)/%.a:
 	@rm -f $@
@@ -71,6 +71,10 @@ $(BUILD)/%.a:
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)echo '  CC    $<'; $(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/obj/%.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '  AS    $<'; $(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 # ---- programs --------------------------------------------------------------------------------------
 TOOL_OBJ := $(call obj,tools bench)

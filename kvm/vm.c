@@ -2,6 +2,7 @@
 /* KVM's virtual machine over the domain's memory, and its way of everything that a machine does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -130,8 +131,14 @@ static void mode_say(struct vm *vm, unsigned patched)
 			KVM_HYPERCALL_PORT, patched);
 }
 
+static void kicked(int signal)
+{
+	(void)signal;
+}
+
 static int machine_load(struct vm *vm, struct vm_files *files, struct why *why)
 {
+	struct sigaction action = {.sa_handler = kicked};
 	struct kvm *kvm = vm->kvm;
 	const unsigned patched =
 		kvm->xen ? 0 : kvm_patch_hypercalls(files->image, &vm->kernel, KVM_HYPERCALL_PORT);
@@ -139,6 +146,7 @@ static int machine_load(struct vm *vm, struct vm_files *files, struct why *why)
 	kvm->slots.memory_bytes = kvm->layout.memory_bytes = vm->boot.memory_bytes;
 	kvm->layout.hv_end = (PVR_HV_FRAME_GRANT + vm->boot.grant_frames) * (uint64_t)VM_PAGE;
 	vm->sleep_slice = kvm_xen_events(vm) ? SLICE_XEN_NS : SLICE_NS;
+	sigaction(SIGUSR1, &action, NULL);
 	int err = kvm_boot_load(vm, files, why);
 
 	if (err)

@@ -181,7 +181,10 @@ static void count_call(struct vcpu *v, const struct hypercall *call)
 		kind = call->arg[0] == EVTCHNOP_send ? VM_EXITS_SEND : VM_EXITS_OTHER_EVENT;
 	else if (call->op == __HYPERVISOR_grant_table_op)
 		kind = VM_EXITS_GRANT;
-	else if (call->op == __HYPERVISOR_vcpu_op)
+	else if (call->op == __HYPERVISOR_mmu_update || call->op == __HYPERVISOR_mmuext_op ||
+		 call->op == __HYPERVISOR_update_va_mapping)
+		kind = VM_EXITS_TABLES;
+	else if (call->op == __HYPERVISOR_vcpu_op || call->op == __HYPERVISOR_set_timer_op)
 		kind = VM_EXITS_TIMER;
 	atomic_fetch_add_explicit(&count[VM_EXITS_HYPERCALL], 1, memory_order_relaxed);
 	if (kind != VM_EXITS_HYPERCALL)

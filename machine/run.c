@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A guest from its files to its end. */
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,18 +74,11 @@ static int prepare(struct vm *vm, struct vm_files *files, struct why *why)
 	return err ? vm_fail(why, err, "event channels: %s", strerror(-err)) : 0;
 }
 
-static void kicked(int signal)
-{
-	(void)signal;
-}
-
 /* Confined when all threads are there, but before one of them enters the guest, for which it needs `running`. */
 static int threads_start(struct vm *vm, struct why *why)
 {
-	struct sigaction action = {.sa_handler = kicked};
 	int err = 0;
 
-	sigaction(SIGUSR1, &action, NULL);
 	for (unsigned i = 0; i < vm->boot.vcpus; i++)
 		pthread_mutex_lock(&vm->vcpu[i].running);
 	for (unsigned i = 0; i < vm->boot.vcpus && !err; i++) {

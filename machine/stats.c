@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 const char *const vm_exit_names[VM_EXITS_KINDS] = {"hypercalls", "sends", "timers", "event_calls",
-	"grant_calls", "io", "mmio", "msr", "signals", "other"};
+	"grant_calls", "io", "mmio", "msr", "signals", "other", "page_tables", "page_faults",
+	"mmaps", "pages_mapped", "emulated_interrupt", "emulated_segment", "emulated_control"};
 
 static int path_make(char *path, size_t size, const char *dir, uint32_t domid)
 {

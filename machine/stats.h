@@ -22,6 +22,14 @@ enum vm_exit {
 	VM_EXITS_MSR,
 	VM_EXITS_SIGNAL, /* we asked it to leave */
 	VM_EXITS_OTHER,
+	/* of a PV guest */
+	VM_EXITS_TABLES, /* hypercalls about page tables */
+	VM_EXITS_FAULT,  /* page faults; the two below are what accepted changes of tables became */
+	VM_EXITS_MMAP,
+	VM_EXITS_MAPPED,
+	VM_EXITS_EMULATED_INTERRUPT, /* cli, sti, hlt, iret */
+	VM_EXITS_EMULATED_SEGMENT,   /* descriptor tables, selectors, far transfers */
+	VM_EXITS_EMULATED_CONTROL,   /* control and debug registers and the rest */
 	VM_EXITS_KINDS,
 };
 

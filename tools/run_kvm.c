@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <pvring/kvm.h>
+#include <pvring/pv.h>
 #include <pvring/xen/sched.h>
 #include <pvring/xen/xenbus.h>
 
@@ -29,11 +30,13 @@ enum { MACHINE = 0x400, KERNEL, INITRD, APPEND, VCPUS };
 static const struct argp_option keys[] = {
 	{NULL, 0, NULL, 0, "A kernel as the guest, instead of a command:", 5},
 	{"machine", MACHINE, "MACHINE", 0,
-		"kvm: boot a kernel; process: run a command (the default)", 5},
-	{"kernel", KERNEL, "FILE", 0, "an x86 kernel with a PVH entry: ELF or bzImage", 5},
+		"process (the default): a command, or a kernel with a PV entry; kvm: a kernel with "
+		"a PVH entry",
+		5},
+	{"kernel", KERNEL, "FILE", 0, "an x86 kernel: ELF or bzImage", 5},
 	{"initrd", INITRD, "FILE", 0, "its initial RAM disk", 5},
-	{"append", APPEND, "TEXT", 0, "its command line (default console=hvc0)", 5},
-	{"vcpus", VCPUS, "N", 0, "its virtual CPUs, 1 to 32 (default 1)", 5},
+	{"append", APPEND, "TEXT", 0, "its command line (default with kvm: console=hvc0)", 5},
+	{"vcpus", VCPUS, "N", 0, "its virtual CPUs, 1 to 32 (default 1; more with kvm alone)", 5},
 	{0},
 };
 
@@ -73,8 +76,10 @@ const struct argp run_kvm_argp = {keys, parse, NULL, NULL, NULL, NULL, NULL};
 
 int run_kvm_check(const struct run_kvm *kvm, int has_command)
 {
-	if (!kvm->on && (kvm->kernel || kvm->initrd || kvm->append || kvm->vcpus))
-		return tool_error(EX_USAGE, "a kernel needs --machine kvm");
+	if (!kvm->on && !kvm->kernel && (kvm->initrd || kvm->append || kvm->vcpus))
+		return tool_error(EX_USAGE, "--initrd, --append and --vcpus need --kernel FILE");
+	if (kvm->kernel && has_command)
+		return tool_error(EX_USAGE, "--kernel runs a kernel, not a command");
 	if (kvm->on && has_command)
 		return tool_error(EX_USAGE, "--machine kvm runs a kernel, not a command");
 	if (kvm->on && !kvm->kernel)
@@ -109,7 +114,9 @@ pid_t kvm_guest_fork(const struct kvm_guest *guest)
 		.domid = guest->domid,
 		.kernel = guest->kvm->kernel,
 		.initrd = guest->kvm->initrd,
-		.cmdline = guest->kvm->append ? guest->kvm->append : "console=hvc0",
+		.cmdline = guest->kvm->append ? guest->kvm->append
+			   : guest->kvm->on   ? "console=hvc0"
+					      : "",
 		.console_in = guest->console_in,
 		.console_out = guest->console_out,
 		.quiet = guest->quiet,
@@ -134,7 +141,8 @@ pid_t kvm_guest_fork(const struct kvm_guest *guest)
 		dup2(guest->ready_fd, READY_FD);
 	close_range(guest->ready_fd < 0 ? READY_FD : READY_FD + 1, ~0u, 0);
 
-	int rc = pvr_kvm_run(&config, why, sizeof(why));
+	int rc = guest->kvm->on ? pvr_kvm_run(&config, why, sizeof(why))
+				: pvr_pv_run(&config, why, sizeof(why));
 
 	if (rc >= 0)
 		_exit(ENDED + rc);

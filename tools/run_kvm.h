@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pvring run --machine kvm: a kernel instead of a command. */
+/* pvring run --kernel: a kernel instead of a command, on either machine. */
 #ifndef PVR_TOOLS_RUN_KVM_H
 #define PVR_TOOLS_RUN_KVM_H
 
@@ -10,7 +10,7 @@
 struct ephemeral;
 
 struct run_kvm {
-	int on; /* --machine kvm */
+	int on; /* --machine kvm; otherwise the process machine */
 	const char *kernel, *initrd, *append;
 	uint32_t vcpus; /* 0: one */
 };

@@ -72,7 +72,8 @@ static void print_one(const struct guest *g, void *opaque)
 	fprintf(to, "\nguest %llu, %u vCPUs, %s\n  exits:", (unsigned long long)g->domid, g->vcpus,
 		g->mode);
 	for (unsigned k = 0; k < VM_EXITS_KINDS; k++)
-		fprintf(to, " %s %llu", vm_exit_names[k], (unsigned long long)g->exits[k]);
+		if (k <= VM_EXITS_OTHER || g->exits[k])
+			fprintf(to, " %s %llu", vm_exit_names[k], (unsigned long long)g->exits[k]);
 	fprintf(to, "; interrupts %llu, ballooned pages %llu\n", (unsigned long long)g->interrupts,
 		(unsigned long long)g->ballooned);
 }
@@ -87,8 +88,7 @@ static void json_one(const struct guest *g, void *opaque)
 	json_t *exits = json_object();
 
 	for (unsigned k = 0; k < VM_EXITS_KINDS; k++)
-		json_object_set_new(
-			exits, vm_exit_names[k], json_integer((json_int_t)g->exits[k]));
+		json_object_set_new(exits, vm_exit_names[k], json_integer((json_int_t)g->exits[k]));
 	json_array_append_new(
 		opaque, json_pack("{s:s, s:I, s:i, s:s, s:o, s:I, s:I}", "type", "guest", "domid",
 				(json_int_t)g->domid, "vcpus", (int)g->vcpus, "mode", g->mode,

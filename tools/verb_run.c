@@ -32,7 +32,7 @@ struct run {
 static const struct argp_option keys[] = {
 	{"disk", 'd', "SPEC", 0, "a disk for the guest; may be given again", 0},
 	{"net", 'n', "SPEC", 0, "a network interface for COMMAND, eth0; again: eth1, ...", 0},
-	{"memory", 'm', "SIZE", 0, "the guest's memory (default 64M, for a kernel 256M)", 0},
+	{"memory", 'm', "SIZE", 0, "the guest's memory (default 64M, with --machine kvm 256M)", 0},
 	{0},
 };
 
@@ -195,23 +195,23 @@ int verb_run(int argc, char **argv)
 		return rc;
 	if (!run.memory)
 		run.memory = run.kvm.on ? 256 << 20 : 64 << 20;
-	if (run.kvm.on) {
+	if (run.kvm.on)
 		run.memory = pvr_kvm_memory_bytes(run.memory);
+	if (run.kvm.kernel)
 		run.kvm.vcpus = run.kvm.vcpus ? run.kvm.vcpus : 1;
-	}
 	catch_signals();
 	rc = ephemeral_start(&system, run.disks, run.count, run.memory, run.kvm.vcpus);
 	if (rc)
 		return rc;
 	running = &system;
 	if (run.nets_count)
-		rc = ephemeral_net(&system, run.nets, run.nets_count, !run.kvm.on);
-	if (!caught && !rc && run.kvm.on)
+		rc = ephemeral_net(&system, run.nets, run.nets_count, !run.kvm.kernel);
+	if (!caught && !rc && run.kvm.kernel)
 		rc = run_kvm(&system, &run.kvm, &caught);
 	else if (!caught && !rc)
 		rc = run.command ? run_command(&system, run.command) : serve(&system);
 	ephemeral_stop(&system);
-	if (caught && !run.command && !run.kvm.on)
+	if (caught && !run.command && !run.kvm.kernel)
 		return 0;
 	return caught && !rc ? 128 + caught : rc;
 }

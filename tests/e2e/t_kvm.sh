@@ -14,7 +14,7 @@ head -c 100000 /dev/zero >"$work/zeroes"
 head -c 4000 "$work/tiny" >"$work/short"
 truncate -s 80M "$work/initrd"
 refuses "no kernel named" 64 "needs a kernel" pvring run --machine kvm
-refuses "a kernel without the machine" 64 "needs --machine kvm" pvring run --kernel "$work/tiny"
+refuses "a kernel without the machine" 65 "no PV entry.*--machine kvm" pvring run --kernel "$work/tiny"
 refuses "a kernel and a command" 64 "not a command" pvring run --machine kvm --kernel "$work/tiny" -- true
 refuses "no such machine" 64 "kvm or process" pvring run --machine vax
 refuses "too many vCPUs" 64 "from 1 to 32" pvring run --machine kvm --kernel "$work/tiny" --vcpus 33
