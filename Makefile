@@ -190,6 +190,7 @@ slow-real:
 slow-checked:
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
 	@$(MAKE) --no-print-directory SAN=asan test-unit test-e2e
+	@MMU_STEPS=10000000 build/asan/tests/unit mmu_random >build/asan/mmu.log 2>&1 || { tail -20 build/asan/mmu.log; exit 1; }
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan all build/tsan/tests/unit
 	@$(MAKE) --no-print-directory SAN=tsan test-unit
 	@rm -f build/tsan/race.*

@@ -55,9 +55,10 @@ static const char *table_check(
 	if (mmu->frame[table].reserved)
 		return "a reserved frame is a table";
 	for (unsigned i = 0; i < mmu->geometry->entries[level - 1]; i++) {
-		const char *wrong =
-			entry_check(mmu, counted, level, i, mmu_load(mmu, table, i), frame);
+		const char *wrong;
 
+		*frame = table;
+		wrong = entry_check(mmu, counted, level, i, mmu_load(mmu, table, i), frame);
 		if (wrong)
 			return wrong;
 	}

@@ -121,11 +121,21 @@ static uint64_t *leaf(const struct mmu_rig *rig, uint64_t va)
 	return model(rig, table, va / RIG_PAGE);
 }
 
+static int is_table(const struct mmu_rig *rig, uint64_t frame)
+{
+	return rig->frame[frame].type >= MMU_L1 && rig->frame[frame].type <= MMU_L4;
+}
+
 static void follow_update(struct mmu_rig *rig, uint64_t ptr, uint64_t value)
 {
 	uint64_t index = ptr % RIG_PAGE / sizeof(value);
+	const struct mmu_frame *frame = &rig->frame[ptr / RIG_PAGE];
 	uint64_t *entry = model(rig, ptr / RIG_PAGE, index);
 
+	if (frame->reserved || frame->hole)
+		rig->wrong = "a frame that is not the guest's was written";
+	if (is_table(rig, ptr / RIG_PAGE) && index >= rig->geometry.entries[frame->type - 1])
+		rig->wrong = "an entry behind the end of its table was written";
 	if (index >= rig->stride)
 		return;
 	if ((ptr & 3) == MMU_PT_UPDATE_PRESERVE_AD)
@@ -151,8 +161,10 @@ int mmu_rig_do(struct mmu_rig *rig, struct mmu_rig_op op)
 {
 	struct mmuext_op ext = {.cmd = (unsigned)op.a, .arg1.mfn = op.b};
 	unsigned calls = rig->calls;
-	int rc;
+	int rc, table = 1;
 
+	if (op.kind == RIG_UPDATE && op.a / RIG_PAGE < rig->frames)
+		table = is_table(rig, op.a / RIG_PAGE);
 	if (op.kind == RIG_UPDATE)
 		rc = mmu_update_one(&rig->mmu, op.a, op.b);
 	else if (op.kind == RIG_VA)
@@ -162,6 +174,7 @@ int mmu_rig_do(struct mmu_rig *rig, struct mmu_rig_op op)
 	mmu_flush(&rig->mmu);
 	if (rc == 0) {
 		rig->accepted++;
+		rig->stores += !table;
 		follow(rig, op);
 		return 0;
 	}
@@ -270,7 +283,7 @@ static uint64_t index_of(const struct mmu_rig *rig, uint64_t *bits, unsigned lev
 	if (entries <= 8)
 		return take(bits, entries);
 	if (level >= 3)
-		return take(bits, 3);
+		return take(bits, 8) ? level == 3 && take(bits, 2) : take(bits, 3);
 	return some[take(bits, 8)];
 }
 
@@ -318,24 +331,26 @@ static struct mmu_rig_op decode_ext(const struct mmu_rig *rig, uint64_t *bits)
 
 struct mmu_rig_op mmu_rig_decode(const struct mmu_rig *rig, uint64_t bits)
 {
-	uint64_t which = take(&bits, 16), frame;
+	uint64_t which = take(&bits, 16), va = 0, frame;
 	unsigned level;
 
-	if (which == 0)
-		return (struct mmu_rig_op){
-			RIG_UPDATE, take(&bits, (rig->frames + 1) * RIG_PAGE), bits};
-	if (which < 4)
+	if (which < 3)
 		return decode_ext(rig, &bits);
-	if (which < 7)
-		return (struct mmu_rig_op){
-			RIG_VA, take(&bits, rig->pages + 1) * RIG_PAGE, entry_for(rig, &bits, 1)};
-	/* A table as it is, or what is on its way to be one. */
+	if (which < 6) {
+		for (level = 1; level <= rig->geometry.levels; level++)
+			va += index_of(rig, &bits, level) * span(rig, level);
+		return (struct mmu_rig_op){RIG_VA, va, entry_for(rig, &bits, 1)};
+	}
+	/* A table as it is; sometimes a frame that may become one, so that not all begin empty. */
 	frame = take(&bits, rig->frames);
-	level = rig->frame[frame].type;
-	if (level == MMU_NONE || level == MMU_WRITABLE)
-		level = calling(rig, frame);
-	frame = frame * RIG_PAGE + index_of(rig, &bits, level) * sizeof(uint64_t);
-	return (struct mmu_rig_op){RIG_UPDATE,
-		frame | (which == 7 ? MMU_PT_UPDATE_PRESERVE_AD : MMU_NORMAL_PT_UPDATE),
-		entry_for(rig, &bits, level)};
+	if (take(&bits, 8))
+		for (uint64_t i = 0; i < rig->frames && !is_table(rig, frame); i++)
+			frame = (frame + 1) % rig->frames;
+	level = is_table(rig, frame) ? rig->frame[frame].type : calling(rig, frame);
+	va = frame * RIG_PAGE + index_of(rig, &bits, level) * sizeof(uint64_t);
+	if (which == 6) /* anything, though where it can be put right again */
+		return (struct mmu_rig_op){RIG_UPDATE, va + take(&bits, 8), bits};
+	if (which == 7)
+		va |= MMU_PT_UPDATE_PRESERVE_AD;
+	return (struct mmu_rig_op){RIG_UPDATE, va, entry_for(rig, &bits, level)};
 }

@@ -26,6 +26,7 @@ struct mmu_rig {
 	unsigned calls; /* of the callback */
 	const char *wrong;
 	unsigned long accepted, refused;
+	unsigned long stores; /* of the accepted: to a frame that was no table, which are no work */
 };
 
 enum mmu_rig_kind { RIG_UPDATE, RIG_VA, RIG_EXT };

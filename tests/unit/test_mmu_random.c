@@ -10,6 +10,7 @@
 #include "suite.h"
 
 #define STEPS 200000ul
+#define SEED  0x853c49e6748fea9bull
 
 static uint64_t random_next(uint64_t *state)
 {
@@ -19,10 +20,11 @@ static uint64_t random_next(uint64_t *state)
 	return *state * 0x9e3779b97f4a7c15ull;
 }
 
-static void run(const struct mmu_geometry *geometry, uint64_t frames, unsigned long steps)
+static void run(
+	const struct mmu_geometry *geometry, uint64_t frames, unsigned long steps, uint64_t seed)
 {
 	struct mmu_rig *rig = mmu_rig_new(geometry, frames);
-	uint64_t state = 0x853c49e6748fea9bull;
+	uint64_t state = seed;
 	const char *wrong = NULL;
 	unsigned long i;
 
@@ -35,10 +37,13 @@ static void run(const struct mmu_geometry *geometry, uint64_t frames, unsigned l
 		fprintf(stderr, "mmu: %u levels, step %lu: %s\n", geometry->levels, i, wrong);
 	CU_ASSERT_PTR_NULL(wrong);
 	/* Most of it must be real work, or the run shows little. */
-	CU_ASSERT(rig->accepted > steps / 3);
+	CU_ASSERT(rig->accepted - rig->stores > (steps - rig->stores) / 3);
 	CU_ASSERT(rig->refused > steps / 50);
-	fprintf(stderr, "mmu: %u levels, %u entries: %lu accepted, %lu refused, %u changes\n",
-		geometry->levels, geometry->entries[0], rig->accepted, rig->refused, rig->calls);
+	fprintf(stderr,
+		"mmu: %u levels, %u entries: %lu accepted, %lu of them plain stores, "
+		"%lu refused, %u changes\n",
+		geometry->levels, geometry->entries[0], rig->accepted, rig->stores, rig->refused,
+		rig->calls);
 	mmu_rig_free(rig);
 }
 
@@ -53,14 +58,17 @@ static void tiny(void)
 {
 	struct mmu_geometry three = mmu_rig_tiny(3), four = mmu_rig_tiny(4);
 
-	run(&three, 32, steps() / 2);
-	run(&four, 40, steps() / 2);
+	run(&three, 32, steps() / 2, SEED);
+	run(&four, 40, steps() / 2, SEED);
 }
 
+/* Begun anew now and then: in large tables what once went wrong is seldom put right. */
 static void real(void)
 {
-	run(&mmu_geometry_pae, 48, steps() / 200);
-	run(&mmu_geometry_64, 48, steps() / 200);
+	for (unsigned long i = 0; i < (steps() + STEPS - 1) / STEPS; i++) {
+		run(&mmu_geometry_pae, 48, 1000, SEED + i);
+		run(&mmu_geometry_64, 48, 1000, SEED + i);
+	}
 }
 
 PVR_SUITE(mmu_random, CASE(tiny), CASE(real))
