@@ -68,10 +68,10 @@ static inline unsigned state_of(const char *path)
 	return mock_store_read(path, value, sizeof(value)) < 0 ? 0 : (unsigned)atoi(value);
 }
 
-/* Waits up to five seconds for the backend's state. */
+/* Waits up to twenty seconds for the backend's state. */
 static inline int becomes(unsigned state)
 {
-	for (unsigned i = 0; i < 5000; i++) {
+	for (unsigned i = 0; i < 20000; i++) {
 		if (state_of(BACK "/state") == state)
 			return 1;
 		pause_ms(1);
@@ -89,10 +89,10 @@ static inline int node_is(const char *path, const char *expect)
 	return !strcmp(value, expect);
 }
 
-/* The same within five seconds. */
+/* The same within twenty seconds. */
 static inline int node_becomes(const char *path, const char *expect)
 {
-	for (unsigned i = 0; i < 5000 && !node_is(path, expect); i++)
+	for (unsigned i = 0; i < 20000 && !node_is(path, expect); i++)
 		pause_ms(1);
 	return node_is(path, expect);
 }

@@ -73,7 +73,7 @@ static inline int16_t ask(uint8_t operation, uint64_t sector, unsigned page, uns
 	front_put(&front, front_request(&front, operation, sector, sector, page, count));
 	if (pvr_ring_publish_notify(&front.ring))
 		mock_port_send(front.port);
-	for (unsigned i = 0; i < 5 && pvr_ring_final_check(&front.ring) == 0; i++)
+	for (unsigned i = 0; i < 20 && pvr_ring_final_check(&front.ring) == 0; i++)
 		mock_port_events(front.port, 1000);
 	if (pvr_ring_pending(&front.ring) <= 0)
 		return 99;

@@ -57,7 +57,7 @@ static inline struct pvr_blkback_io *wait_io(struct pvr_blkback_engine *engine)
 		if (io)
 			return io;
 		/* A sleeper that is not woken is as bad as a lost completion. */
-		if (poll(&fd, 1, 5000) == 0)
+		if (poll(&fd, 1, 20000) == 0)
 			return NULL;
 	}
 	return NULL;

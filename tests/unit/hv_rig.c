@@ -168,7 +168,7 @@ int hv_rig_event(int fd)
 	struct epoll_event event;
 	uint64_t count;
 
-	if (poll(&p, 1, 1000) != 1)
+	if (poll(&p, 1, 20000) != 1)
 		return 0;
 	return epoll_wait(fd, &event, 1, 0) == 1 ||
 	       read(fd, &count, sizeof(count)) == sizeof(count);

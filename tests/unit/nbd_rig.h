@@ -35,7 +35,7 @@ static pid_t nbd_serve(const char *const more[])
 		execvp(argv[0], (char *const *)argv);
 		_exit(127);
 	}
-	for (unsigned tries = 0; tries < 500; tries++) {
+	for (unsigned tries = 0; tries < 3000; tries++) {
 		struct stat st;
 
 		if (!stat(pid_path, &st))

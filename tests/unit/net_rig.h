@@ -32,7 +32,7 @@ static struct net_seen {
 
 static inline uint64_t soon(void)
 {
-	return pvr_port_now_ns() + 2000000000u;
+	return pvr_port_now_ns() + 20000000000u;
 }
 
 static inline void on_received(

@@ -292,7 +292,7 @@ static void a_closed_disk_is_closed(void)
 	pvr_blkback_disk_close(disk);
 	other = open(path, O_RDWR);
 	/* The kernel may take its time to let go. */
-	for (unsigned i = 0; i < 1000 && locked; i++, usleep(1000))
+	for (unsigned i = 0; i < 20000 && locked; i++, usleep(1000))
 		locked = flock(other, LOCK_EX | LOCK_NB);
 	CU_ASSERT_EQUAL(locked, 0);
 	close(other);

@@ -474,23 +474,28 @@ static void killed_at_any_instant(void)
 	for (unsigned kills = 0; kills <= KILLS; kills++) {
 		pid_t pid = spawn(image);
 		uint64_t end = pvr_back_now_ns() + next_random() % 8000000;
+		unsigned before = done;
+		int waits;
 
 		CU_ASSERT_FATAL(pid > 0);
 		/*
-		 * The first is waited for: without it there is no journal. The last ends the work.
+		 * The first is waited for: without it there is no journal; and then every third,
+		 * however slow the machine. The last ends the work.
 		 */
 		do {
 			run_lanes(kills < KILLS);
 			done += end_lanes();
 			pause_us(20);
-		} while (kills == KILLS ? busy_lanes() : !done || pvr_back_now_ns() < end);
+			waits = kills == KILLS ? busy_lanes() > 0
+					       : kills % 3 == 0 && done == before;
+		} while (waits || (kills < KILLS && pvr_back_now_ns() < end));
 		CU_ASSERT_EQUAL(waitpid(pid, &status, WNOHANG), 0);
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
 		journal_of.again = 1;
 	}
 	CU_ASSERT_EQUAL(busy_lanes(), 0);
-	CU_ASSERT(done > KILLS);
+	CU_ASSERT(done > KILLS / 3);
 	CU_ASSERT_EQUAL(unlink(path), 0);
 	close(fd);
 	unlink(image);

@@ -22,7 +22,7 @@ static uint32_t grants_before;
 
 static uint64_t soon(void)
 {
-	return pvr_port_now_ns() + 2000000000u;
+	return pvr_port_now_ns() + 20000000000u;
 }
 
 static void open_disk(void)
@@ -407,7 +407,7 @@ static void *reader_main(void *arg)
 
 static void await(const _Atomic unsigned *number, unsigned value)
 {
-	for (int i = 0; i < 2000 && *number != value; i++)
+	for (int i = 0; i < 20000 && *number != value; i++)
 		usleep(1000);
 	CU_ASSERT_EQUAL_FATAL(*number, value);
 }
@@ -424,7 +424,7 @@ static void leader_hands_over(void)
 	peer.manual = 1;
 	for (unsigned i = 0; i < 2; i++) {
 		pthread_create(&reader[i], NULL, reader_main, NULL);
-		for (int n = 0; n < 2000 && !peer_take(&request[i]); n++)
+		for (int n = 0; n < 20000 && !peer_take(&request[i]); n++)
 			usleep(1000);
 		usleep(10000); /* until it sleeps */
 	}

@@ -33,7 +33,7 @@ static uint32_t grants_before;
 
 static uint64_t soon(void)
 {
-	return pvr_port_now_ns() + 2000000000u;
+	return pvr_port_now_ns() + 20000000000u;
 }
 
 static void note(struct pvr_blk_request *request, int error)

@@ -401,7 +401,7 @@ static void *mapper(void *arg)
 {
 	struct mapper *m = arg;
 
-	for (unsigned i = 0; i < 40000; i++) {
+	for (unsigned i = 0; i < 40000 || (!m->okay && i < 10000000); i++) {
 		uint32_t frame = 0;
 
 		if (map_as(m->w, m->client, 9, i & 1, i % TRACKS, &frame) != GNTST_okay)
@@ -525,7 +525,7 @@ static void client_killed_anywhere(void)
 	for (grant_ref_t ref = 8; ref < 12; ref++)
 		grant(w, ref, 0, 90 + ref, GTF_permit_access);
 	CU_ASSERT_EQUAL(map_as(w, 2, 9, 1, 0, &frame), GNTST_okay);
-	for (unsigned round = 0; round < 100; round++) {
+	for (unsigned round = 0; round < 100 || (!locked && round < 5000); round++) {
 		pid_t pid = fork();
 
 		if (pid == 0)
@@ -534,7 +534,7 @@ static void client_killed_anywhere(void)
 				map_as(w, 1, 8 + i % 4, i & 4, i % TRACKS, &frame);
 			}
 		CU_ASSERT_FATAL(pid > 0);
-		nanosleep(&(struct timespec){.tv_nsec = 500000 + 7919 * (long)round}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = 500000 + 7919 * (long)(round % 100)}, NULL);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		for (grant_ref_t ref = 8; ref < 12; ref++)

@@ -149,6 +149,14 @@ static uint64_t lost(void)
 	       net_count(&net.stats.tx_dropped[PVR_NETBACK_DROP_OUTSIDE]);
 }
 
+/* Each queue has its share, whichever worker the machine has kept waiting. */
+static int enough(unsigned sent)
+{
+	int all = taken[0] > 1000 && taken[1] > 1000 && steered > 1000;
+
+	return sent >= PACKETS && (all || sent >= 100 * PACKETS);
+}
+
 static void two_workers_and_a_hash_that_changes(void)
 {
 	pthread_t thread[NET_QUEUES];
@@ -161,7 +169,7 @@ static void two_workers_and_a_hash_that_changes(void)
 	CU_ASSERT_EQUAL(ask(XEN_NETIF_CTRL_TYPE_SET_HASH_ALGORITHM, 1, 0, 0), 0);
 	CU_ASSERT_EQUAL(ask(XEN_NETIF_CTRL_TYPE_SET_HASH_KEY, net.buffer[LIST], 40, 0), 0);
 	CU_ASSERT_EQUAL(ask(XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE, 16, 0, 0), 0);
-	for (unsigned round = 0; sent < PACKETS && !atomic_load(&broken); round++) {
+	for (unsigned round = 0; !enough(sent) && !atomic_load(&broken); round++) {
 		for (unsigned i = 0; i < NET_QUEUES; i++) {
 			sent += send_packets(i, 32);
 			take_packets(i);

@@ -96,7 +96,7 @@ static void lost_meanwhile(void)
 	CU_ASSERT_EQUAL(pvr_netfront_info(net)->carrier, 0);
 	CU_ASSERT(mock_xs_number(NET_FRONT "/state") != XenbusStateConnected);
 	CU_ASSERT_EQUAL(send_one(), 0);
-	CU_ASSERT_EQUAL(pvr_netfront_wait(queue, pvr_port_now_ns() + 30000000), 0);
+	CU_ASSERT_EQUAL(pvr_netfront_wait(queue, soon()), 0);
 	net_peer.deaf = 0;
 	net_peer_state(XenbusStateInitWait);
 	poll_until_back(2);
