@@ -4,6 +4,7 @@
 # make demo       the README's first command: a guest does real I/O through a split driver
 # make test       the README's second command: everything that must pass, CUnit's summary last
 # make fio-engine build/fio-pvring.so, an external engine for the fio that is installed
+# make guest      build/guest-i386, build/guest-x86_64: the guest kernel; make matrix runs it in six ways
 # make check-slow sanitizers, cross builds, fuzzers, long end-to-end runs (.ci/run calls it after make test)
 # make SAN=asan ... or SAN=tsan ... builds the same with a sanitizer, into build/asan or build/tsan
 # make M32=1 build/m32/tests/guest  the guest's side for 32 bits
@@ -161,7 +162,13 @@ build/guest-$(1): $$(call guest_obj,$(1)) ports/x86/link.lds
 endef
 $(foreach width,$(GUEST_WIDTHS),$(eval $(call GUEST_RULES,$(width))))
 
-.PHONY: guest
+# The kernel in six ways, as a table, and how much of it they share.
+matrix:
+	@tools/install-packages.sh ci
+	@$(MAKE) --no-print-directory -j$$(nproc) all guest
+	@BUILD=$(abspath build) tests/e2e/matrix.sh
+
+.PHONY: guest matrix
 
 # ---- the README's two commands -----------------------------------------------------------------------
 demo:
@@ -172,10 +179,10 @@ demo:
 
 test:
 	@tools/install-packages.sh test
-	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/unit test-guests
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/tests/unit test-guests guest
 	@$(MAKE) --no-print-directory test-abi test-freestanding test-e2e test-unit
 
-test-e2e: all $(BUILD)/tests/ports test-guests
+test-e2e: all $(BUILD)/tests/ports test-guests guest
 	@BUILD=$(abspath $(BUILD)) tests/e2e/run.sh
 
 # The slower suites, after make test, in two lanes at a time: real programs and kernels, and sanitizers and fuzzers.
@@ -185,7 +192,7 @@ check-slow:
 	@MAKEFLAGS= $(MAKE) --no-print-directory -j2 -Otarget slow-real slow-checked
 
 slow-real:
-	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_takeover.sh slow_idle.sh slow_kvm.sh slow_kvm_xen.sh slow_kvm_running.sh slow_net.sh slow_net_features.sh slow_hostile.sh
+	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_takeover.sh slow_idle.sh slow_kvm.sh slow_kvm_xen.sh slow_kvm_running.sh slow_net.sh slow_net_features.sh slow_hostile.sh slow_matrix.sh
 
 slow-checked:
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
