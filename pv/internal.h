@@ -7,6 +7,7 @@
 #define PV_INTERNAL_H
 
 #include <setjmp.h>
+#include <signal.h>
 
 #include <pvring/pv.h>
 
@@ -35,7 +36,8 @@ struct pv {
 	uint64_t boot_root;    /* frame of the builder's tables */
 	uint64_t reserved_end; /* frames below are the hypervisor's */
 	uint8_t *stack;        /* for signals */
-	sigjmp_buf out;        /* of the guest for good */
+	stack_t stack_before;
+	sigjmp_buf out; /* of the guest for good */
 };
 
 /* The one vCPU, for those who are given nothing: signals and the gate. */
@@ -69,7 +71,9 @@ uint8_t *pv_at(struct vm *vm, uint64_t gpa);
 
 /* trap.c */
 int pv_signals_take(struct pv *pv);
-int pv_stack_use(struct pv *pv); /* in the vCPU's thread */
+/* In the vCPU's thread; a sanitizer has given it a stack for signals already, and wants that back. */
+void pv_stack_use(struct pv *pv);
+void pv_stack_leave(struct pv *pv);
 /* The guest is over, by its own fault; `what` and where go to stderr. */
 void pv_broken(const struct emu_regs *regs, const char *what, uint64_t detail)
 	__attribute__((noreturn));

@@ -72,12 +72,13 @@ static void *machine_run(void *arg)
 	struct pv *pv = v->vm->pv;
 
 	pthread_mutex_lock(&v->running);
+	pv_stack_use(pv);
 	if (v->vm->reason < 0 && !sigsetjmp(pv->out, 1)) {
-		pv_stack_use(pv);
 		mmu_walk(&pv->mmu);
 		mmu_flush(&pv->mmu);
 		pv_gate_start();
 	}
+	pv_stack_leave(pv);
 	pthread_mutex_unlock(&v->running);
 	return NULL;
 }

@@ -317,8 +317,6 @@ static int in_range(uint64_t ip, const char *from, const char *to)
 
 static void in_monitor(int number, ucontext_t *context, uint64_t ip)
 {
-	struct emu_regs regs;
-
 	if (number == SIGUSR1) {
 		/* Before the gate's last look `due` and `stop` will be seen; behind it, look again. */
 		if (in_range(ip, pv_gate_leave, pv_gate_left))
@@ -328,8 +326,7 @@ static void in_monitor(int number, ucontext_t *context, uint64_t ip)
 	if (!in_range(ip, pv_gate_begin, pv_gate_end))
 		bug(number, ip);
 	/* The gate takes the return address from the guest's stack, and jumps where the guest said. */
-	regs_get(context, &regs);
-	pv_broken(&regs, "a hypercall without a way back, stack", pv_gate.regs.gpr[EMU_RSP]);
+	pv_broken(NULL, "a hypercall without a way back, stack", pv_gate.regs.gpr[EMU_RSP]);
 }
 
 static void on_signal(int number, siginfo_t *info, void *arg)
@@ -375,9 +372,14 @@ int pv_signals_take(struct pv *pv)
 	return pv->stack ? 0 : -ENOMEM;
 }
 
-int pv_stack_use(struct pv *pv)
+void pv_stack_use(struct pv *pv)
 {
 	const stack_t stack = {.ss_sp = pv->stack, .ss_size = STACK_SIZE};
 
-	return sigaltstack(&stack, NULL) ? -errno : 0;
+	sigaltstack(&stack, &pv->stack_before);
+}
+
+void pv_stack_leave(struct pv *pv)
+{
+	sigaltstack(&pv->stack_before, NULL);
 }

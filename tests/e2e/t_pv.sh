@@ -7,13 +7,36 @@ kernel() { # kernel NAME BITS
 	gcc -m$2 -nostdlib -static -Wl,-n,-Ttext=0x200000,--section-start=.note.Xen=0x220000,--build-id=none,--no-warn-rwx-segments \
 		"$root/tests/e2e/pv/$1.S" -o "$work/$1-$2"
 }
+# run BITS LETTER: the machine's steps, and the end that the letter chooses; to log and err, with the status
+run() {
+	pvring run --kernel "$work/machine-$1" --append "$2" </dev/null >"$work/log" 2>"$work/err"
+}
+case $BUILD in */asan | */tsan) confined=no ;; *) confined=yes ;; esac
 for bits in 64 32; do
 	kernel hello $bits
 	pvring run --kernel "$work/hello-$bits" </dev/null >"$work/log" 2>"$work/err"
 	check "$bits bits: a kernel of a page powers off" test $? = 0
 	check "$bits bits: its console" grep -q '^hello by the hypercall page$' "$work/log"
 	check "$bits bits: the mode is said in one line" grep -q "^pvring: a $bits-bit kernel in a process" "$work/err"
+	kernel machine $bits
+	run $bits -
+	check "$bits bits: hypercalls, traps, page tables, events, the end" test $? = 0
+	check "$bits bits: its text port" grep -q '^machine: by the text port$' "$work/log"
+	check "$bits bits: no step went wrong" grep -q '^machine: all is well$' "$work/log"
+	for end in "f a fault before there is a table" "d a fault without a table" "h interrupts off" "g no way back"; do
+		run $bits "${end%% *}"
+		check "$bits bits: ${end#? } is a crash" test $? = 1
+		check "$bits bits: ${end#? } is one line" test "$(grep -c '^pvring: the guest crashed: .* at 0x' "$work/err")" = 1
+	done
+	[ $confined = no ] || check "$bits bits: Linux's system calls are exceptions" run $bits s
 done
+if [ "$(id -u)" = 0 ] && [ $confined = yes ]; then
+	chmod 755 "$work"
+	cp "$BUILD/pvring" "$work/pvring"
+	check "without root and without /dev/kvm" unshare -m sh -c \
+		"mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 &&
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups '$work/pvring' run --kernel '$work/machine-64' </dev/null"
+fi
 objcopy --remove-section .note.Xen "$work/hello-64" "$work/noteless" 2>/dev/null
 refuses "no PV note" 65 "no PV entry.*--machine kvm" pvring run --kernel "$work/noteless"
 refuses "more than one vCPU" 69 "one vCPU; --machine kvm" pvring run --kernel "$work/hello-64" --vcpus 2
@@ -22,3 +45,19 @@ refuses "too little memory" 64 "too little.*--memory" pvring run --kernel "$work
 refuses "a command line too long" 64 "longer than 1023" pvring run --kernel "$work/hello-64" --append "$(printf '%01024d' 1)"
 refuses "a kernel and a command" 64 "not a command" pvring run --kernel "$work/hello-64" -- true
 refuses "an initrd without a kernel" 64 "need --kernel" pvring run --initrd "$work/hello-64"
+
+# What runs while a guest sleeps: nothing. And what its process may do.
+pvring run --kernel "$work/machine-64" --append w </dev/null >"$work/log" 2>"$work/err" &
+run=$!
+check "a guest that waits" within 10 grep -q 'all is well' "$work/log"
+guest=$(pgrep -P $run -x pvring-guest)
+if [ $confined = yes ]; then
+	check "its process is confined" grep -q '^Seccomp:.2$' "/proc/$guest/status"
+	check "it has nothing open but its console, its memory and its events" sh -c \
+		"! ls -l /proc/$guest/fd | sed -n 's/.* -> //p' | grep -v '^/dev/null$\|^$work/\|^anon_inode:\|^/memfd:\|^socket:'"
+fi
+turns() { awk '/ctxt_switches/ { n += $2 } END { print n }' /proc/$guest/task/*/status; }
+before=$(turns); sleep 1
+check "asleep it takes no turn at all" test "$(turns)" = "$before"
+kill $run
+check "SIGTERM ends it" within 10 ended $run
