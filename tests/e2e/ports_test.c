@@ -57,7 +57,7 @@ uint64_t hear(int fd)
 	struct pollfd readable = {.fd = fd, .events = POLLIN};
 	uint64_t number = UINT64_MAX;
 
-	if (poll(&readable, 1, 20000) != 1 || recv(fd, &number, sizeof(number), 0) <= 0)
+	if (poll(&readable, 1, 60000) != 1 || recv(fd, &number, sizeof(number), 0) <= 0)
 		CHECK(!"the other side answers");
 	return number;
 }
@@ -139,7 +139,7 @@ static struct pvr_hv_domain domain_wait(uint32_t state, uint32_t mapped)
 {
 	struct pvr_hv_domain info = domain_info();
 
-	for (int i = 0; i < 500 && (info.state != state || info.grants_mapped != mapped); i++) {
+	for (int i = 0; i < 2000 && (info.state != state || info.grants_mapped != mapped); i++) {
 		usleep(10000);
 		info = domain_info();
 	}
@@ -154,7 +154,7 @@ static int host_wait(struct pvr_host *host)
 {
 	struct pollfd readable = {.fd = pvr_host_evtchn_fd(host), .events = POLLIN};
 
-	return poll(&readable, 1, 5000) == 1 ? pvr_host_evtchn_pending(host) : -ETIMEDOUT;
+	return poll(&readable, 1, 20000) == 1 ? pvr_host_evtchn_pending(host) : -ETIMEDOUT;
 }
 
 static void host_settle(struct pvr_host *host)
@@ -306,7 +306,7 @@ static void test_hostile_descriptors(struct pvr_host *host)
 	CHECK(port > 0);
 	say(guest.fd, 0);
 	hear(guest.fd);
-	alarm(10); /* a call that sleeps ends the test */
+	alarm(60); /* a call that sleeps ends the test */
 	for (int i = 0; i < 1000; i++)
 		pvr_host_evtchn_notify(host, (evtchn_port_t)port);
 	host_settle(host);
@@ -324,7 +324,7 @@ static int event_is(struct pvr_host *host, const char *wanted)
 	char path[4096], token[64];
 	int n = pvr_host_store_event(host, path, sizeof(path), token, sizeof(token));
 
-	if (n == 0 && poll(&readable, 1, 5000) == 1)
+	if (n == 0 && poll(&readable, 1, 20000) == 1)
 		n = pvr_host_store_event(host, path, sizeof(path), token, sizeof(token));
 	return n == 1 && !strcmp(path, wanted) && !strcmp(token, "t");
 }
