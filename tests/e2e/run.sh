@@ -9,7 +9,7 @@ newline='
 '
 [ $# -gt 0 ] || set -- $(cd "$here" && ls t_*.sh)
 for test; do
-	case $test in slow_*) limit=300 ;; *) limit=240 ;; esac
+	case $test in slow_*) limit=900 ;; *) limit=600 ;; esac
 	name=$(basename "$test" .sh)
 	out=$(timeout -k 60 $limit "$here/$test" 2>&1)
 	status=$?
