@@ -127,6 +127,8 @@ struct machine {
 	int (*interrupt)(
 		struct vcpu *v); /* its upcall vector; more than 0: it got through. Lock held */
 	uint64_t (*now)(struct vm *vm); /* the guest's system time, ns */
+	/* The vCPU's one-shot timer, 0: stop it; by its own thread. NULL: a timerfd does. */
+	int (*timer)(struct vcpu *v, uint64_t deadline);
 
 	/* Guest memory by linear address, as the vCPU sees it now: 0 or -EFAULT. Not under the lock. */
 	int (*read)(struct vcpu *v, uint64_t address, void *to, size_t size);

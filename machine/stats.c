@@ -53,11 +53,16 @@ struct vm_stats *vm_stats_new(const char *dir, uint32_t domid)
 
 void vm_stats_free(struct vm_stats *stats, const char *dir, uint32_t domid)
 {
-	char path[512];
-
 	if (!stats)
 		return;
+	vm_stats_remove(dir, domid);
+	munmap(stats, sizeof(*stats));
+}
+
+void vm_stats_remove(const char *dir, uint32_t domid)
+{
+	char path[512];
+
 	if (path_make(path, sizeof(path), dir, domid))
 		unlink(path);
-	munmap(stats, sizeof(*stats));
 }

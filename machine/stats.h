@@ -51,5 +51,7 @@ extern const char *const vm_exit_names[VM_EXITS_KINDS];
 /* Make the file for domain `domid`, mapped; without one, memory of our own. */
 struct vm_stats *vm_stats_new(const char *dir, uint32_t domid);
 void vm_stats_free(struct vm_stats *stats, const char *dir, uint32_t domid);
+/* For whoever started the guest's process, which may have been killed, or confined too well to do it itself. */
+void vm_stats_remove(const char *dir, uint32_t domid);
 
 #endif

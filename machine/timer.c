@@ -30,6 +30,8 @@ long vm_timer_set(struct vcpu *v, uint64_t deadline, int must_be_future)
 
 	if (deadline && !left && must_be_future)
 		return -ETIME;
+	if (v->vm->machine->timer)
+		return v->vm->machine->timer(v, deadline);
 	if (left > FOREVER)
 		left = FOREVER;
 	if (deadline && !left)

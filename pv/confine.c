@@ -12,8 +12,10 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,7 +30,7 @@
 static const int allowed[] = {
 	/* events, the daemon, the console, timers */
 	SYS_read, SYS_write, SYS_poll, SYS_ppoll, SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl,
-	SYS_sendmsg, SYS_recvmsg, SYS_timerfd_settime, SYS_close,
+	SYS_sendmsg, SYS_recvmsg, SYS_timer_create, SYS_timer_settime, SYS_close,
 	/* memory: what may be executed is asked below */
 	SYS_munmap, SYS_madvise, SYS_brk,
 	/* signals, threads, time and the end */
@@ -37,11 +39,12 @@ static const int allowed[] = {
 	SYS_set_robust_list, SYS_getpid, SYS_gettid, SYS_fstat, SYS_newfstatat, SYS_exit,
 	SYS_exit_group};
 
-#define COUNT     (sizeof(allowed) / sizeof(allowed[0]))
-#define PROGRAM   (COUNT * 2 + 48)
-#define FIELD(f)  ((uint32_t)offsetof(struct seccomp_data, f))
-#define LOAD(at)  (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
-#define RETURN(r) (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, r)
+#define COUNT      (sizeof(allowed) / sizeof(allowed[0]))
+#define PROGRAM    (COUNT * 2 + 48)
+#define DATA_SPARE (16u << 20)
+#define FIELD(f)   ((uint32_t)offsetof(struct seccomp_data, f))
+#define LOAD(at)   (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
+#define RETURN(r)  (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, r)
 #define IF(how, value, yes, no)                                                                    \
 	(struct sock_filter) BPF_JUMP(BPF_JMP | how | BPF_K, (uint32_t)(value), yes, no)
 
@@ -73,22 +76,45 @@ static unsigned program_make(const struct vm *vm, struct sock_filter *p)
 	p[n++] = LOAD(LOW(args[0]));
 	p[n++] = IF(BPF_JEQ, getpid(), 0, 1);
 	p[n++] = RETURN(SECCOMP_RET_ALLOW);
-	/* Code: from the domain's memory alone. */
+	/* Code, and whatever is shared, is the domain's memory. What is private is data, and counted as such. */
 	p[n++] = LOAD(FIELD(nr));
-	p[n++] = IF(BPF_JEQ, SYS_mprotect, 2, 0);
-	p[n++] = IF(BPF_JEQ, SYS_mmap, 1, 0);
-	p[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+	p[n++] = IF(BPF_JEQ, SYS_mmap, 5, 0);
+	p[n++] = IF(BPF_JEQ, SYS_mprotect, 0, 3);
 	p[n++] = LOAD(LOW(args[2]));
 	p[n++] = IF(BPF_JSET, PROT_EXEC, 1, 0);
 	p[n++] = RETURN(SECCOMP_RET_ALLOW);
-	p[n++] = LOAD(FIELD(nr));
-	p[n++] = IF(BPF_JEQ, SYS_mmap, 1, 0);
 	p[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+	p[n++] = LOAD(LOW(args[3]));
+	p[n++] = IF(BPF_JSET, MAP_SHARED, 4, 0);
+	p[n++] = LOAD(LOW(args[2]));
+	p[n++] = IF(BPF_JSET, PROT_EXEC, 1, 0);
+	p[n++] = RETURN(SECCOMP_RET_ALLOW);
+	p[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+	p[n++] = IF(BPF_JSET, MAP_ANONYMOUS, 2, 0);
 	p[n++] = LOAD(LOW(args[4]));
 	p[n++] = IF(BPF_JEQ, vm->memory_fd, 1, 0);
 	p[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
 	p[n++] = RETURN(SECCOMP_RET_ALLOW);
 	return n;
+}
+
+/* Memory of its own, beside the domain's: what there is now, and a little. */
+static int data_limit(void)
+{
+	unsigned long pages[6] = {0}; /* the sixth is data and stacks. Source: Linux's proc(5) */
+	FILE *file = fopen("/proc/self/statm", "re");
+	int n = !file ? 0
+		      : fscanf(file, "%lu %lu %lu %lu %lu %lu", &pages[0], &pages[1], &pages[2],
+				&pages[3], &pages[4], &pages[5]);
+
+	if (file)
+		fclose(file);
+	const rlim_t bytes = pages[5] * (rlim_t)VM_PAGE + DATA_SPARE;
+	const struct rlimit limit = {bytes, bytes};
+
+	if (n != 6)
+		return -EIO;
+	return setrlimit(RLIMIT_DATA, &limit) ? -errno : 0;
 }
 
 int pv_confine(struct vm *vm)
@@ -98,6 +124,10 @@ int pv_confine(struct vm *vm)
 
 	if (SANITIZED)
 		return 0;
+	int err = data_limit();
+
+	if (err)
+		return err;
 	program.len = (unsigned short)program_make(vm, filter);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;

@@ -6,7 +6,7 @@
  *
  * From pv_gate_leave to pv_gate_left is a window that may be begun again at any instruction: nothing in it changes what
  * it works from. So no event is lost between the look at `due` and the jump: SIGUSR1 that comes within the
- * window puts the instruction pointer back to its beginning (trap.c), and one that comes before finds `due` set.
+ * window puts the instruction pointer back to its beginning (trap.c), and one that comes before leaves `due` or `look` set.
  */
 #include "gate.h"
 
@@ -17,10 +17,10 @@
 
 	.text
 	.globl pv_gate_begin, pv_gate_call_64, pv_gate_call_32, pv_gate_start
-	.globl pv_gate_leave, pv_gate_left, pv_gate_end
+	.globl pv_gate_leave, pv_gate_left, pv_gate_halt, pv_gate_end
 	.hidden pv_gate_begin, pv_gate_call_64, pv_gate_call_32, pv_gate_start
-	.hidden pv_gate_leave, pv_gate_left, pv_gate_end
-	.hidden pv_gate, pv_gate_hypercall, pv_gate_deliver, pv_gate_stopped
+	.hidden pv_gate_leave, pv_gate_left, pv_gate_halt, pv_gate_end
+	.hidden pv_gate, pv_gate_hypercall, pv_gate_deliver, pv_gate_look, pv_gate_sleep
 
 	/* Ends on the monitor's stack, the guest's stack pointer in rax. */
 	.macro save_all
@@ -90,8 +90,8 @@ pv_gate_leave:
 	movl $1, %eax
 	/* A full barrier: whoever sets `due` and then looks at `inside` sends the signal, or is seen here. */
 	xchgl %eax, GATE(PV_GATE_INSIDE)
-	cmpl $0, GATE(PV_GATE_STOP)
-	jne stop
+	cmpl $0, GATE(PV_GATE_LOOK)
+	jne look
 	cmpl $0, GATE(PV_GATE_DUE)
 	je 1f
 	movq GATE(PV_GATE_INFO), %rax
@@ -126,8 +126,14 @@ deliver:
 	movl $0, GATE(PV_GATE_INSIDE)
 	call pv_gate_deliver
 	jmp pv_gate_leave
-stop:
-	call pv_gate_stopped
+look:
+	movl $0, GATE(PV_GATE_INSIDE)
+	call pv_gate_look
+	jmp pv_gate_leave
+pv_gate_halt:
+	movq GATE(PV_GATE_STACK), %rsp
+	call pv_gate_sleep
+	jmp pv_gate_leave
 pv_gate_end:
 
 	.section .note.GNU-stack, "", @progbits

@@ -3,7 +3,7 @@
  * The gate between the guest's code and the monitor's, as C and enter.S see it. One vCPU: there is one of everything.
  *
  * The guest comes in by calling an entry of its hypercall page, or by a fault, which is a signal; it is left into
- * through pv_gate_leave, or by the return of a signal's handler.
+ * through pv_gate_leave, or by the return of a signal's handler. pv_gate_halt is where a handler sends a guest that sleeps.
  */
 #ifndef PV_GATE_H
 #define PV_GATE_H
@@ -26,7 +26,7 @@
 #define PV_GATE_BITS   168
 #define PV_GATE_INSIDE 172
 #define PV_GATE_DUE    176
-#define PV_GATE_STOP   180
+#define PV_GATE_LOOK   180
 
 #ifndef __ASSEMBLER__
 #include <stdatomic.h>
@@ -46,7 +46,8 @@ struct pv_gate {
 	uint32_t bits;                 /* of the guest */
 	_Atomic uint32_t inside; /* the guest's code runs: who wants something sends SIGUSR1 */
 	_Atomic uint32_t due;    /* an upcall, as soon as the guest takes interrupts */
-	_Atomic uint32_t stop;   /* the guest's life is over */
+	_Atomic uint32_t
+		look; /* before the guest goes on: its time has come, or its life is over */
 };
 
 _Static_assert(offsetof(struct pv_gate, regs.gpr) == PV_GATE_GPR, "enter.S");
@@ -58,21 +59,22 @@ _Static_assert(offsetof(struct pv_gate, info) == PV_GATE_INFO, "enter.S");
 _Static_assert(offsetof(struct pv_gate, bits) == PV_GATE_BITS, "enter.S");
 _Static_assert(offsetof(struct pv_gate, inside) == PV_GATE_INSIDE, "enter.S");
 _Static_assert(offsetof(struct pv_gate, due) == PV_GATE_DUE, "enter.S");
-_Static_assert(offsetof(struct pv_gate, stop) == PV_GATE_STOP, "enter.S");
+_Static_assert(offsetof(struct pv_gate, look) == PV_GATE_LOOK, "enter.S");
 
 extern struct pv_gate pv_gate;
 
 /* enter.S. All of it lies between _begin and _end; what restarts at pv_gate_leave, up to _left. */
 extern const char pv_gate_begin[], pv_gate_call_64[], pv_gate_call_32[], pv_gate_left[],
 	pv_gate_end[];
-extern const char pv_gate_leave[];
-/* Begin with pv_gate.regs. Comes back by pv_gate_stopped alone. */
+extern const char pv_gate_leave[], pv_gate_halt[];
+/* Begin with pv_gate.regs. What leaves the guest for good jumps (trap.c). */
 void pv_gate_start(void) __attribute__((noreturn));
 
 /* What enter.S calls. */
 void pv_gate_hypercall(void);
 void pv_gate_deliver(void);
-void pv_gate_stopped(void) __attribute__((noreturn));
+void pv_gate_look(void);
+void pv_gate_sleep(void);
 #endif
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <signal.h>
+#include <time.h>
 
 #include <pvring/pv.h>
 
@@ -33,6 +34,9 @@ struct pv {
 	struct mmu_frame *frame, *counted; /* counted: for mmu_check */
 	struct emu_cpu cpu;
 	struct pv_clock clock;
+	uint64_t deadline; /* of the one-shot timer, in the guest's time; 0: none */
+	timer_t timer;
+	int timer_is;
 	uint64_t boot_root;    /* frame of the builder's tables */
 	uint64_t reserved_end; /* frames below are the hypervisor's */
 	uint8_t *stack;        /* for signals */
@@ -92,6 +96,12 @@ void pv_clock_start(struct pv_clock *clock);
 uint64_t pv_now(struct vm *vm);
 /* Write the clock page when it is due. */
 void pv_clock_update(struct vcpu *v);
+
+/* timer.c */
+void pv_timer_open(struct pv *pv); /* in the vCPU's thread */
+int pv_timer_set(struct vcpu *v, uint64_t deadline);
+/* Raise the timer's event when its time has come. In the vCPU's thread, not under the lock. */
+void pv_timer_look(struct vcpu *v);
 
 /* confine.c */
 int pv_confine(struct vm *vm);

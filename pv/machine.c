@@ -73,6 +73,7 @@ static void *machine_run(void *arg)
 
 	pthread_mutex_lock(&v->running);
 	pv_stack_use(pv);
+	pv_timer_open(pv);
 	if (v->vm->reason < 0 && !sigsetjmp(pv->out, 1)) {
 		mmu_walk(&pv->mmu);
 		mmu_flush(&pv->mmu);
@@ -100,7 +101,6 @@ static void kick(struct vcpu *v)
 {
 	if (v->index || !v->started)
 		return;
-	pv_gate.stop = 1;
 	pthread_kill(v->thread, SIGUSR1);
 	vm_vcpu_wake(v);
 }
@@ -131,6 +131,7 @@ static const struct machine machine = {
 	.kick = kick,
 	.interrupt = interrupt,
 	.now = pv_now,
+	.timer = pv_timer_set,
 	.read = pv_read,
 	.write = pv_write,
 	.at = pv_at,

@@ -38,9 +38,19 @@
 struct vcpu *pv_vcpu;
 struct pv_gate pv_gate;
 
-void pv_gate_stopped(void)
+static void __attribute__((noreturn)) leave(void)
 {
 	siglongjmp(pv_vcpu->vm->pv->out, 1);
+}
+
+/* What SIGUSR1 may have been for, beside an upcall. */
+void pv_gate_look(void)
+{
+	pv_gate.look = 0;
+	pv_vcpu->hold = 0;
+	if (pv_vcpu->vm->reason >= 0)
+		leave();
+	pv_timer_look(pv_vcpu);
 }
 
 void pv_broken(const struct emu_regs *regs, const char *what, uint64_t detail)
@@ -51,7 +61,7 @@ void pv_broken(const struct emu_regs *regs, const char *what, uint64_t detail)
 		what, (unsigned long long)detail, (unsigned long long)at->ip,
 		(unsigned long long)at->gpr[EMU_RSP]);
 	vm_stop(pv_vcpu->vm, SHUTDOWN_crash);
-	pv_gate_stopped();
+	leave();
 }
 
 void pv_block(struct vcpu *v)
@@ -116,6 +126,11 @@ static void deliver_due(struct vcpu *v, struct emu_regs *regs)
 	deliver(v, regs, v->vector, 0);
 }
 
+void pv_gate_sleep(void)
+{
+	pv_block(pv_vcpu);
+}
+
 void pv_gate_deliver(void)
 {
 	deliver_due(pv_vcpu, &pv_gate.regs);
@@ -167,8 +182,8 @@ static enum vm_exit class_of(const uint8_t *code, size_t size)
 	return next <= 0x01 ? VM_EXITS_EMULATED_SEGMENT : VM_EXITS_EMULATED_CONTROL;
 }
 
-/* What goes beyond the CPU. */
-static void carry_out(struct vcpu *v, struct emu_regs *regs, const struct emu_effect *effect)
+/* What goes beyond the CPU. Nonzero: the guest sleeps. */
+static int carry_out(struct vcpu *v, struct emu_regs *regs, const struct emu_effect *effect)
 {
 	const struct emu_memory memory = memory_of(v);
 	struct pv *pv = v->vm->pv;
@@ -178,8 +193,7 @@ static void carry_out(struct vcpu *v, struct emu_regs *regs, const struct emu_ef
 	case EMU_HALT:
 		if (pv_gate.info[1])
 			pv_broken(regs, "it halted with interrupts off", 0);
-		pv_block(v);
-		break;
+		return 1;
 	case EMU_CR3:
 		if (mmu_root_set(&pv->mmu, effect->value / VM_PAGE))
 			deliver(v, regs, GENERAL, 0);
@@ -207,9 +221,10 @@ static void carry_out(struct vcpu *v, struct emu_regs *regs, const struct emu_ef
 	default:
 		break;
 	}
+	return 0;
 }
 
-static void privileged(struct vcpu *v, struct emu_regs *regs, unsigned vector, uint32_t error)
+static int privileged(struct vcpu *v, struct emu_regs *regs, unsigned vector, uint32_t error)
 {
 	const struct emu_memory memory = memory_of(v);
 	struct emu_cpu *cpu = &v->vm->pv->cpu;
@@ -232,8 +247,9 @@ static void privileged(struct vcpu *v, struct emu_regs *regs, unsigned vector, u
 		deliver(v, regs, effect.vector, effect.error);
 	} else {
 		pv_count(v, class_of(code, size), 1);
-		carry_out(v, regs, &effect);
+		return carry_out(v, regs, &effect);
 	}
+	return 0;
 }
 
 /* ---- signals ---- */
@@ -275,7 +291,8 @@ static void foreign_call(struct vcpu *v, struct emu_regs *regs, const siginfo_t 
 	deliver(v, regs, UNDEFINED, 0);
 }
 
-static void fault(struct vcpu *v, struct emu_regs *regs, int number, const siginfo_t *info,
+/* Nonzero: the guest sleeps. */
+static int fault(struct vcpu *v, struct emu_regs *regs, int number, const siginfo_t *info,
 	const ucontext_t *context)
 {
 	const unsigned vector = (unsigned)context->uc_mcontext.gregs[REG_TRAPNO];
@@ -291,9 +308,20 @@ static void fault(struct vcpu *v, struct emu_regs *regs, int number, const sigin
 	else if (vector == PAGE)
 		page_fault(v, regs, (uint64_t)context->uc_mcontext.gregs[REG_CR2], error);
 	else if (vector == GENERAL || vector == UNDEFINED)
-		privileged(v, regs, vector, error);
+		return privileged(v, regs, vector, error);
 	else
 		deliver(v, regs, vector, error);
+	return 0;
+}
+
+/* Asleep the vCPU is within the gate and not in a handler, where SIGUSR1 would wait. */
+static void halt(ucontext_t *context, const struct emu_regs *regs)
+{
+	greg_t *selectors = &context->uc_mcontext.gregs[REG_CSGSFS];
+
+	pv_gate.regs = *regs;
+	context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)pv_gate_halt;
+	*selectors = (*selectors & ~(greg_t)0xffff) | PV_CS_64;
 }
 
 /* A fault in our own code. Written without stdio, whose locks may be held. */
@@ -318,7 +346,10 @@ static int in_range(uint64_t ip, const char *from, const char *to)
 static void in_monitor(int number, ucontext_t *context, uint64_t ip)
 {
 	if (number == SIGUSR1) {
-		/* Before the gate's last look `due` and `stop` will be seen; behind it, look again. */
+		/* Before the gate's last look this will be seen; behind it, look again. A sleep ends. */
+		pv_gate.look = 1;
+		pv_vcpu->hold = 1;
+		pv_vcpu->events++;
 		if (in_range(ip, pv_gate_leave, pv_gate_left))
 			context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)pv_gate_leave;
 		return;
@@ -345,13 +376,14 @@ static void on_signal(int number, siginfo_t *info, void *arg)
 		return;
 	}
 	regs_get(context, &regs);
-	if (number != SIGUSR1)
-		fault(v, &regs, number, info, context);
 	pv_clock_update(v);
-	/* From here on who has an event sends SIGUSR1, which comes as soon as this handler has returned. */
-	pv_gate.inside = 1;
-	if (pv_gate.stop)
-		pv_gate_stopped();
+	/* Who has an event from now on sends SIGUSR1, which comes as soon as this handler has returned. */
+	if (number == SIGUSR1) {
+		pv_gate_look();
+	} else if (fault(v, &regs, number, info, context)) {
+		halt(context, &regs);
+		return;
+	}
 	deliver_due(v, &regs);
 	regs_put(context, &regs);
 }

@@ -20,6 +20,7 @@
 
 #include <pvring/xen/sched.h>
 
+#include "../machine/stats.h"
 #include "tail.h"
 #include "tools.h"
 
@@ -186,6 +187,7 @@ static int life(struct keeper *k, int ready, int *status)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &ended, 0) < 0 && errno == EINTR)
 		;
+	vm_stats_remove(k->config->dir, k->config->domid);
 	close(k->child);
 	while (guest_read(k))
 		;

@@ -17,6 +17,7 @@
 #include <pvring/xen/sched.h>
 #include <pvring/xen/xenbus.h>
 
+#include "../machine/stats.h"
 #include "terminal.h"
 #include "tools.h"
 
@@ -246,6 +247,7 @@ static int one_life(struct ephemeral *system, struct kvm_guest *guest,
 	int ended = ephemeral_wait(system, child);
 
 	system->guest = 0;
+	vm_stats_remove(system->dir, system->domid);
 	if (ended >= 0)
 		return kvm_guest_ended(ended, status);
 	*status = tool_error(EX_OSERR, "wait: %s", strerror(errno));

@@ -173,7 +173,8 @@ static int guest_start(const char *dir, uint32_t domid, struct xl_config *config
 	const char *append = *config->cmdline ? config->cmdline : NULL;
 	char *kernel = absolute(config->kernel), *ramdisk = absolute(config->ramdisk);
 	char *whole_dir = absolute(dir);
-	struct run_kvm kvm = {.on = 1, .kernel = kernel, .initrd = ramdisk, .append = append};
+	struct run_kvm kvm = {
+		.on = !config->pv, .kernel = kernel, .initrd = ramdisk, .append = append};
 	const struct keeper_config keeper = {
 		.dir = whole_dir,
 		.domid = domid,
@@ -215,7 +216,7 @@ static int create_described(struct options *o, const char *path)
 	if (*config.ignored)
 		tool_error(0, "%s: not known here, ignored: %s", path, config.ignored);
 	strcpy(create.name, config.name);
-	create.memory_bytes = pvr_kvm_memory_bytes(config.memory);
+	create.memory_bytes = config.pv ? config.memory : pvr_kvm_memory_bytes(config.memory);
 	create.vcpus = config.vcpus;
 	int control = verb_args_connect(&o->args);
 

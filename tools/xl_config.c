@@ -21,7 +21,8 @@ const char xl_config_help[] =
 	"  vif=[\"...\", ...]       xl's mac=ADDRESS,bridge=NAME,vifname=NAME, or a\n"
 	"                         network SPEC\n"
 	"  on_reboot              \"restart\" (default) or \"destroy\"\n"
-	"  type, on_poweroff, on_crash  only \"pvh\", \"destroy\", \"destroy\"\n"
+	"  type                   \"pvh\" (default; with KVM) or \"pv\" (in a process)\n"
+	"  on_poweroff, on_crash  only \"destroy\"\n"
 	"Other keys are named in a warning and ignored.\n";
 
 struct reading {
@@ -121,7 +122,10 @@ static int take_type(struct reading *r)
 {
 	const char *value = r->setting->value[0];
 
-	return strcmp(value, "pvh") ? refuse(r, "only \"pvh\", not '%s'", value) : 0;
+	r->config->pv = !strcmp(value, "pv");
+	return !r->config->pv && strcmp(value, "pvh")
+		       ? refuse(r, "only \"pvh\" or \"pv\", not '%s'", value)
+		       : 0;
 }
 
 static int take_disks(struct reading *r)

@@ -18,6 +18,7 @@ struct xl_config {
 	unsigned disks_count;
 	struct net_spec nets[NETS_MAX];
 	unsigned nets_count;
+	int pv;            /* type="pv": on the process machine */
 	int reboots_end;   /* on_reboot="destroy" */
 	char ignored[256]; /* keys that are not known here, with commas; "": none */
 };

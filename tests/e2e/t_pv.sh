@@ -61,3 +61,15 @@ before=$(turns); sleep 1
 check "asleep it takes no turn at all" test "$(turns)" = "$before"
 kill $run
 check "SIGTERM ends it" within 10 ended $run
+
+# In the background, as a guest of a hypervisor that stays; and what is counted.
+start_system
+printf 'name = "%s"\nkernel = "%s"\nmemory = 32\ntype = "pv"\nextra = "w"\n' pv "$work/machine-64" >"$work/pv.cfg"
+check "create from a file, type pv" pvring create "$work/pv.cfg"
+check "it runs" within 10 sh -c "pvring stats | grep -q emulated_control"
+pvring stats >"$work/stats.log"
+check "its counts: hypercalls about tables, faults, mappings, emulated instructions" grep -Eq \
+	'page_tables [1-9].* page_faults [1-9].* mmaps [1-9].* pages_mapped [1-9].* emulated_interrupt [1-9].* emulated_segment [1-9].* emulated_control [1-9]' "$work/stats.log"
+check "and as JSON" sh -c "pvring stats --json | grep -q '\"pages_mapped\": [1-9]'"
+pvring destroy pv
+check "destroyed, its counts are gone" within 10 sh -c "! pvring stats | grep -q '^guest '"

@@ -106,7 +106,7 @@ static void wrong_meaning(void)
 	refused(NEEDED "vcpus=2\nvcpus=3", "line 4: 'vcpus' is set twice, first in line 3");
 	refused(NEEDED "disk='mem=1M'", "line 3: 'disk' is a list");
 	refused(NEEDED "vcpus=[1]", "line 3: 'vcpus' is one value");
-	refused(NEEDED "type='hvm'", "line 3: type: only \"pvh\"");
+	refused(NEEDED "type='hvm'", "line 3: type: only \"pvh\" or \"pv\"");
 	refused(NEEDED "on_crash='preserve'", "line 3: on_crash: only \"destroy\"");
 	refused(NEEDED "on_reboot='preserve'", "line 3: on_reboot: \"restart\" or \"destroy\"");
 	refused(NEEDED "extra='a'\ncmdline='b'", "cmdline is all of the command line");
