@@ -15,6 +15,11 @@ static const struct {
 	{"evtchn", bench_evtchn, "events there and back, asleep and awake, beside bare eventfds"},
 	{"blk", bench_blk, "block I/O by size and depth, beside the same file without pvring"},
 	{"net", bench_net, "packets by size each way, beside a bare ring in shared memory"},
+	{"timer", bench_timer, "how late a guest kernel's timer wakes it, beside a bare timerfd"},
+	{"mmu", bench_mmu, "page-table updates of a guest kernel, beside bare mmap and mprotect"},
+	{"trap", bench_trap, "emulated instructions, beside hypercalls, system calls and faults"},
+	{"boot", bench_boot, "a guest kernel's way to the first answer of its disk, in parts"},
+	{"idle", bench_idle, "the CPU time of a guest kernel that sleeps"},
 	{"taps", bench_taps, "two TAPs joined by a plain loop, for bench/compare-net.sh"},
 };
 

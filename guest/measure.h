@@ -10,7 +10,11 @@ struct wake_errors {
 	uint32_t p50, p99; /* nanoseconds */
 };
 
-/* `count` sleeps (1000 at the most) of a millisecond by the timer: how late each ended. */
-void measure_wakes(unsigned count, struct wake_errors *errors);
+/* `count` sleeps (1000 at the most) by the timer, of `lengths` nanoseconds in turn: how late each ended. */
+void measure_wakes(
+	unsigned count, const uint32_t *length, unsigned lengths, struct wake_errors *errors);
+
+/* s_bench_trap.c: `bench=trap`. */
+int bench_trap(void);
 
 #endif

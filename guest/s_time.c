@@ -6,7 +6,7 @@
 #include "ports/x86/x86.h"
 
 #define SLEEPS_MOST 1000u
-#define SLEEP_NS    MS
+#define SLEEP_NS    1000000u
 #define READINGS    5000u
 #define ROUNDS      5u
 #define ROUND_NS    (5 * MS)
@@ -22,14 +22,15 @@ static void sort(uint32_t *values, unsigned count)
 		}
 }
 
-void measure_wakes(unsigned count, struct wake_errors *errors)
+void measure_wakes(
+	unsigned count, const uint32_t *length, unsigned lengths, struct wake_errors *errors)
 {
 	static uint32_t late[SLEEPS_MOST];
 
 	if (!count || count > SLEEPS_MOST)
 		count = SLEEPS_MOST;
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t deadline = pvr_port_now_ns() + SLEEP_NS;
+		uint64_t deadline = pvr_port_now_ns() + length[i % lengths];
 
 		task_sleep(deadline);
 		late[i] = (uint32_t)(pvr_port_now_ns() - deadline);
@@ -41,10 +42,11 @@ void measure_wakes(unsigned count, struct wake_errors *errors)
 
 int timer_scenario(const char *args)
 {
+	static const uint32_t length = SLEEP_NS;
 	uint32_t before = atomic_load(&hot_timer_fired);
 	struct wake_errors e;
 
-	measure_wakes((unsigned)number_of(args, 20), &e);
+	measure_wakes((unsigned)number_of(args, 20), &length, 1, &e);
 	/* A machine that is slow has passed some deadlines before it can arm the timer for them. */
 	if (atomic_load(&hot_timer_fired) == before)
 		return failed("no interrupt of the timer for %u sleeps", e.count);

@@ -194,5 +194,10 @@ int bench_evtchn(int argc, char **argv);
 int bench_blk(int argc, char **argv);
 int bench_net(int argc, char **argv);
 int bench_taps(int argc, char **argv);
+int bench_timer(int argc, char **argv);
+int bench_mmu(int argc, char **argv);
+int bench_trap(int argc, char **argv);
+int bench_boot(int argc, char **argv);
+int bench_idle(int argc, char **argv);
 
 #endif
