@@ -191,6 +191,17 @@ static void count_call(struct vcpu *v, const struct hypercall *call)
 		atomic_fetch_add_explicit(&count[kind], 1, memory_order_relaxed);
 }
 
+/* Kernels ask for it to come by here and nothing else, Linux whenever it wants to see its events: asked once. */
+static long version_call(struct vm *vm)
+{
+	long version = vm->version;
+
+	if (version <= 0)
+		vm->version = version = vm_daemon_call(vm, __HYPERVISOR_xen_version, XENVER_version,
+			NULL, 0, 0, NULL, NULL);
+	return version;
+}
+
 long vm_hypercall(struct vcpu *v, const struct hypercall *call)
 {
 	int done = 0;
@@ -205,6 +216,8 @@ long vm_hypercall(struct vcpu *v, const struct hypercall *call)
 		return result;
 	if (call->op == __HYPERVISOR_grant_table_op && call->arg[0] == GNTTABOP_setup_table)
 		return setup_table(v, call);
+	if (call->op == __HYPERVISOR_xen_version && call->arg[0] == XENVER_version)
+		return version_call(v->vm);
 	const struct pvr_hv_shape *shape = pvr_hv_shape(call->op, (uint32_t)call->arg[0]);
 
 	if (!shape)

@@ -86,6 +86,7 @@ struct vm {
 	_Atomic int reason; /* -1 while the guest lives, else SHUTDOWN_* or PVR_MACHINE_LEFT */
 	struct vcpu vcpu[PVR_MACHINE_VCPUS_MAX];
 
+	_Atomic long version; /* XENVER_version once it was asked for */
 	struct console *console;
 	struct vm_stats *stats;
 };
