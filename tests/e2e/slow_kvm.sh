@@ -1,5 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Guests under KVM as Debian builds it: kernels, numbers of vCPUs, disks that come and go, a balloon.
-scenario=kernels mode=
+# Guests under KVM as Debian builds it.
+mode=
 . "$(dirname "$0")/kvm/guests.sh"

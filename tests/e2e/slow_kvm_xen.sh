@@ -1,5 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Guests under a KVM with its own Xen support: the same kernels, and a reboot.
-scenario=kernels mode=-x
+# Guests under a KVM with its own Xen support.
+mode=-x
 . "$(dirname "$0")/kvm/guests.sh"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Unmodified Debian kernels as guests under a real KVM, which is emulated where there is none (nested.sh). Sourced by the
-# slow_kvm*.sh with `mode`, the option that nested.sh gets, and `scenario`, what is run there.
+# slow_kvm*.sh with `mode`, the option that nested.sh gets. Two runs at a time need two directories: NESTED.
 . "$(dirname "$0")/lib.sh"
 here=$root/tests/e2e/kvm
 export NESTED=${NESTED:-$root/build/kvm-nested}
@@ -19,11 +19,19 @@ head -c 4M /dev/urandom >"$work/ref/ref"
 (cd "$work/ref" && md5sum ref >ref.md5)
 mke2fs -q -t ext4 -d "$work/ref" "$payload/disk.img" 40M
 cp "$here"/*.sh "$here/guest-init" "$payload/"
-cp "$here/$scenario.sh" "$payload/run.sh"
+[ -z "${FIGURES:-}" ] || touch "$payload/figures" # docs/KVM.md's exits per packet: net.sh
+cp "$here/${scenario:-kernels}.sh" "$payload/run.sh"
 
 console=$work/console.log
-"$here/nested.sh" $mode -t 270 "$payload" >"$console" 2>&1
-status=$?
+# Without Xen support a guest's kernel dies by itself now and then in the emulated machine (CAVEATS.md): then once more, and
+# it is said.
+for try in 1 2; do
+	"$here/nested.sh" $mode -t 430 "$payload" >"$console" 2>&1
+	status=$?
+	[ $status != 0 ] && [ $try$mode = 1 ] && grep -aq -e "^pvring: guest CPU .*triple fault" -e "Kernel panic" "$console" || break
+	echo "a guest's kernel died by itself; once more:"
+	grep -a -B 40 -A 10 -e "triple fault" -e "Kernel panic" "$console"
+done
 [ $status = 0 ] || tail -60 "$console"
 check "the scenario ended well" test $status = 0
 grep -a '^RESULT' "$console" | sed 's/^RESULT //' | tee "$work/results"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Devices that come, grow and go while a Linux guest runs, and what the verbs show of it: sourced after
 # live.sh and net.sh. The guest has xvda and eth0.
-in_guest() { within 15 ask "$@"; } # becomes true there
+in_guest() { within 100 ask "$@"; } # becomes true there
 verbs() {
 	pvring list | grep -q '^guest .* running' && pvring list --json | tr -d ' ' | grep -q '"vcpus":2'
 }
@@ -32,9 +32,9 @@ hotplug_checks() {
 	check "network-attach" pvring network-attach guest tap,bridge=br0
 	check "the guest has the interface" in_guest '[ -e /sys/class/net/eth1 ]'
 	ask 'ip link set eth0 down; ip addr add 10.77.0.3/24 dev eth1; ip link set eth1 up' >/dev/null
-	check "ping by it" ask 'ping -q -c 3 -i 0.2 -w 10 -I eth1 10.77.0.1'
+	check "ping by it" ask 'ping -q -c 3 -i 0.2 -w 30 -I eth1 10.77.0.1'
 	check "network-detach" pvring network-detach guest 1
 	check "the interface is gone from the guest" in_guest '! [ -e /sys/class/net/eth1 ]'
 	ask 'ip link set eth0 up' >/dev/null
-	check "ping by the first one" ask 'ping -q -c 3 -i 0.2 -w 10 10.77.0.1'
+	check "ping by the first one" ask 'ping -q -c 3 -i 0.2 -w 30 10.77.0.1'
 }

@@ -13,22 +13,17 @@ live_start() {
 		--append "console=hvc0 loglevel=${LOGLEVEL:-4} panic=-1 do=told" "$@" <keys >live.log 2>&1 &
 	live=$!
 	: >asks
-	within 60 grep -aq "GUEST told" live.log || { tail -5 live.log; return 1; }
+	within 200 grep -aq "GUEST told" live.log || { tail -5 live.log; return 1; }
 	PVRING_DIR=$(echo /tmp/run/pvring-*)
 	export PVRING_DIR XENSTORED_PATH=$PVRING_DIR/xenstored.sock PVRING_DOMID=1
 }
 answered() { tr -d '\r' <live.log | grep -aq "^$1 [0-9]"; }
-# ask COMMAND: runs it in the guest, prints what it says; its status.
+# ask COMMAND: runs it in a shell of the guest, prints what it says; its status.
 ask() {
 	asked=$(wc -l <asks) && echo >>asks # in a file, for an ask in $(..) counts too
-	echo "echo; echo ASK$asked; eval '$*' 2>&1; r=\$?; echo; echo END$asked \$r" >&3
-	within ${ASK_LIMIT:-40} answered END$asked || { echo "no answer: $*"; tail -5 live.log; return 1; }
-	tr -d '\r' <live.log | sed -n "/^ASK$asked\$/,/^END$asked /p" | sed '1d;$d' | grep -v '^$'
+	echo "echo; echo ASK$asked; (eval '$*') 2>&1; r=\$?; echo; echo END$asked \$r" >&3
+	within ${ASK_LIMIT:-100} answered END$asked || { echo "no answer: $*"; tail -40 live.log; return 1; }
+	tr -d '\r' <live.log | sed -n "/^ASK$asked\$/,/^END$asked /p" | sed '1d;$d' |
+		grep -v -e '^$' -e '^\[ *[0-9.]*\] ' # and not what its kernel has to say
 	return "$(tr -d '\r' <live.log | sed -n "s/^END$asked //p")"
-}
-live_end() {
-	echo "poweroff -f" >&3
-	within 20 sh -c "! kill -0 $live" || { kill -9 $live; return 1; }
-	wait $live
-	exec 3>&-
 }

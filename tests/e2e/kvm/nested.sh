@@ -111,7 +111,7 @@ chmod +x root/init
 rc=0
 timeout "$limit" qemu-system-x86_64 -accel tcg,thread=multi -machine q35 -cpu qemu64,+svm,+npt -smp 2 -m 2560 \
 	-kernel "x/boot/vmlinuz-$cloud" -initrd initrd.cpio -append "console=ttyS0 quiet mitigations=off panic=-1" \
-	-nographic -no-reboot -nodefaults -serial mon:stdio </dev/null 2>&1 | tr -d '\r' | tee console.log || rc=$?
+	-nographic -no-reboot -nodefaults -serial mon:stdio </dev/null 2>&1 | stdbuf -oL tr -d '\r' | tee console.log || rc=$?
 status=$(sed -n 's/.*NESTED-STATUS //p' console.log | tail -1)
 [ -n "$status" ] || { echo "the nested machine did not finish ($rc)"; exit 1; }
 exit "$status"

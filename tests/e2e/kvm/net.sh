@@ -30,12 +30,13 @@ per_packet() {
 net_checks() { # an interface of two queues
 	check "an interface with two queues" ask "[ -e /sys/class/net/eth0/queues/rx-1 ]"
 	ask 'ip link set lo up; ip addr add 10.77.0.2/24 dev eth0; ip link set eth0 up'
-	check "ping" ask 'ping -q -c 3 -i 0.2 -w 10 10.77.0.1'
-	check "ping of 60,000 bytes" ask 'ping -q -c 3 -i 0.2 -w 10 -s 60000 10.77.0.1'
+	check "ping" ask 'ping -q -c 3 -i 0.2 -w 30 10.77.0.1'
+	check "ping of 60,000 bytes" ask 'ping -q -c 3 -i 0.2 -w 30 -s 60000 10.77.0.1'
 	check "a copy to the guest by TCP, the same checksum" down
 	check "a copy from the guest by TCP, the same checksum" up
 	check "packets of many segments in both directions" sh -c "[ $(count tx_gso) -gt 0 ] && [ $(count rx_gso) -gt 0 ]"
 	check "no packet was malformed" test "$(($(count tx_dropped_malformed) + $(count rx_dropped_malformed)))" = 0
+	[ -e /payload/figures ] || return 0
 	per_packet "fetched by TCP" down
 	per_packet "sent by TCP" up
 	per_packet "100 pings in a row" ask 'ping -q -c 100 -i 0.002 10.77.0.1'
