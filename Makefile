@@ -140,12 +140,22 @@ GUEST_ARCH_i386 := -m32 -mregparm=3
 GUEST_ARCH_x86_64 := -m64 -mno-red-zone
 GUEST_FLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -nostdinc -Iinclude -Iinclude/freestanding -I. -fno-pic -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -mgeneral-regs-only -isystem $(shell $(CC) -print-file-name=include) -MMD -MP
-GUEST_FOREIGN :=
-GUEST_FOREIGN_FLAGS :=
-GUEST_SRC := $(call src,$(FRONT_DIRS) ports/x86 guest) $(wildcard ports/x86/*.S)
+# lwIP's source is the distribution's (make guest fetches it); without it the kernel has no network.
+LWIP := build/lwip/source/src
+HAVE_LWIP := $(call have,$(LWIP)/core/tcp.c)
+LWIP_FLAGS := -Iguest/lwip -isystem $(LWIP)/include
+LWIP_SRC := $(addprefix $(LWIP)/,$(addprefix core/,def.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c raw.c tcp.c tcp_in.c tcp_out.c timeouts.c) \
+	$(addprefix core/ipv4/,etharp.c icmp.c ip4.c ip4_addr.c ip4_frag.c) netif/ethernet.c)
+GUEST_NET_SRC := $(wildcard guest/net*.c guest/lwip/*.c)
+GUEST_FOREIGN := $(if $(HAVE_LWIP),$(LWIP_SRC))
+GUEST_FOREIGN_FLAGS := -w -Iguest/lwip/libc
+GUEST_SRC := $(filter-out $(GUEST_NET_SRC),$(call src,$(FRONT_DIRS) ports/x86 guest)) $(if $(HAVE_LWIP),$(GUEST_NET_SRC)) $(wildcard ports/x86/*.S)
 guest_obj = $(patsubst %,build/obj/guest-$(1)/%.o,$(basename $(GUEST_SRC) $(GUEST_FOREIGN)))
 
-guest: $(addprefix build/guest-,$(GUEST_WIDTHS))
+guest: lwip-source
+	@$(MAKE) --no-print-directory $(addprefix build/guest-,$(GUEST_WIDTHS))
+lwip-source:
+	@guest/lwip/fetch.sh build/lwip
 
 define GUEST_RULES
 build/obj/guest-$(1)/%.o: %.c Makefile
@@ -155,6 +165,8 @@ build/obj/guest-$(1)/%.o: %.c Makefile
 build/obj/guest-$(1)/%.o: %.S Makefile
 	@mkdir -p $$(@D)
 	$$(Q)echo '  AS    $$< ($(1))'; $$(CC) $$(GUEST_FLAGS) $$(GUEST_ARCH_$(1)) -c $$< -o $$@
+
+$(addprefix build/obj/guest-$(1)/,guest/net% guest/lwip/% $(LWIP)/%): GUEST_FLAGS += $(LWIP_FLAGS)
 
 build/guest-$(1): $$(call guest_obj,$(1)) ports/x86/link.lds
 	$$(Q)echo '  LD    $$@'; $$(CC) $$(GUEST_ARCH_$(1)) -nostdlib -static -no-pie -Wl,-T,ports/x86/link.lds,--build-id=none,-n,--no-warn-rwx-segments \
@@ -168,7 +180,15 @@ matrix:
 	@$(MAKE) --no-print-directory -j$$(nproc) all guest
 	@BUILD=$(abspath build) tests/e2e/matrix.sh
 
-.PHONY: guest matrix
+# Its network in a process, with the process port, where sanitizers work.
+$(BUILD)/obj/guest/net% $(BUILD)/obj/$(LWIP)/%: CPPFLAGS += $(LWIP_FLAGS)
+$(BUILD)/obj/$(LWIP)/%: CFLAGS += -w
+$(BUILD)/tests/guest_net: $(call obj,tests/guest_net) $(patsubst %.c,$(BUILD)/obj/%.o,$(filter guest/net%,$(GUEST_NET_SRC)) guest/words.c $(LWIP_SRC)) \
+		$(addprefix $(BUILD)/,libpvring.a libprocess.a libclient.a)
+	@mkdir -p $(@D)
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
+
+.PHONY: guest lwip-source matrix
 
 # ---- the README's two commands -----------------------------------------------------------------------
 demo:
@@ -192,7 +212,7 @@ check-slow:
 	@MAKEFLAGS= $(MAKE) --no-print-directory -j2 -Otarget slow-real slow-checked
 
 slow-real:
-	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_takeover.sh slow_idle.sh slow_kvm.sh slow_kvm_xen.sh slow_net.sh slow_net_features.sh slow_hostile.sh slow_matrix.sh
+	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_takeover.sh slow_idle.sh slow_kvm.sh slow_kvm_xen.sh slow_net.sh slow_net_features.sh slow_hostile.sh slow_matrix.sh slow_guest_net.sh
 
 slow-checked:
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit

@@ -20,38 +20,10 @@ static const struct scenario {
 	{"tasks", tasks_scenario},
 	{"idle", idle_scenario},
 	{"blk", blk_scenario},
+	{"ip", net_address},
 	{"net", net_scenario},
 	{"bench", bench_scenario},
 };
-
-uint64_t number_of(const char *text, uint64_t otherwise)
-{
-	uint64_t number = 0;
-
-	if (*text < '0' || *text > '9')
-		return otherwise;
-	for (; *text >= '0' && *text <= '9'; text++)
-		number = number * 10 + (uint64_t)(*text - '0');
-	return *text == 'K'   ? number << 10
-	       : *text == 'M' ? number << 20
-	       : *text == 'G' ? number << 30
-			      : number;
-}
-
-const char *after_comma(const char *text)
-{
-	while (*text && *text != ',')
-		text++;
-	return *text ? text + 1 : text;
-}
-
-int word_is(const char *text, const char *word)
-{
-	size_t length = pvr_text_length(word);
-
-	return pvr_text_length(text) >= length && !memcmp(text, word, length) &&
-	       (!text[length] || text[length] == ',');
-}
 
 /* The next word of the command line, cut at its `=`; 0 at the end. */
 static int word_next(const char **line, char name[WORD_MAX], const char **args)
