@@ -4,42 +4,18 @@
 # engine to be compiled against: its headers are not packaged. From the distribution's source package, or from
 # $FIO_SRC, a directory with fio's source. Prints the version, "fio-3.33".
 set -eu
-dir=$1
+dir=$1 here=$(dirname "$0")
 die() { echo "make fio-engine: $*" >&2; exit 69; }
 
 command -v fio >/dev/null || die "fio is missing; please run: sudo apt-get install -y fio dpkg-dev"
 version=$(fio --version)
 source_version() { sed -n 's/^DEF_VER=//p' "$1/FIO-VERSION-GEN" 2>/dev/null; }
 
-# The archive that the installed fio came from has its source too.
-sources() {
-	apt-cache policy fio | awk -v v="$1" '
-		/^ \*\*\*/ || /^     [^ ]/ { at = 0 }
-		/^ \*\*\*/ && $2 == v { at = 1 }
-		at && $2 ~ /^(https?|file|mirror)/ { split($3, s, "/"); print "deb-src " $2 " " s[1] " " s[2] }'
-}
 fetch() {
-	command -v apt-get >/dev/null || die "no apt-get to fetch the source of $version: unpack it and set FIO_SRC=DIRECTORY"
-	command -v dpkg-source >/dev/null || die "dpkg-dev is missing; please run: sudo apt-get install -y dpkg-dev"
 	package=$(dpkg-query -W -f '${source:Version}' fio 2>/dev/null) ||
 		die "$version is not the distribution's: set FIO_SRC=DIRECTORY to its source"
-	installed=$(dpkg-query -W -f '${Version}' fio)
-	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	sources "$installed" >"$dir/sources.list"
-	[ -s "$dir/sources.list" ] ||
-		echo "deb-src http://deb.debian.org/debian $(. /etc/os-release && echo "$VERSION_CODENAME") main" >"$dir/sources.list"
-	here=$(cd "$dir" && pwd)
-	apt="apt-get -q -o Dir::Etc::sourcelist=$here/sources.list -o Dir::Etc::sourceparts=/dev/null
-		-o Dir::State::lists=$here/lists -o Dir::Cache=$here/cache -o APT::Sandbox::User=$(id -un)"
-	if ! { $apt update && cd "$dir" && $apt source "fio=$package"; } >"$here/fetch.log" 2>&1; then
-		tail -3 "$here/fetch.log" >&2
-		die "cannot fetch the source of fio $package; set FIO_SRC=DIRECTORY to have it from elsewhere"
-	fi
-	cd "$here"
-	set -- fio-*/
-	rm -rf source.new
-	mv "${1%/}" source.new
-	rm -f fio_*
+	"$here/../source.sh" "$dir" "fio=$package" fio "$(dpkg-query -W -f '${Version}' fio)" ||
+		die "$(tail -1 "$dir/fetch.log"); set FIO_SRC=DIRECTORY to have it from elsewhere"
 }
 
 if [ "$(source_version "$dir/source")" != "$version" ] || [ ! -f "$dir/source/config-host.h" ]; then
