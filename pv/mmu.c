@@ -4,21 +4,23 @@
  * be refused and then leaves nothing behind; then it reports, stores, and gives back what the old
  * one held. In that order a change never passes through a state that is not valid.
  */
-#include <errno.h>
-
 #include "mmu_internal.h"
 
-static int entry_set(struct mmu *mmu, uint64_t table, unsigned index, uint64_t value)
+static inline int entry_set(struct mmu *mmu, uint64_t table, unsigned index, uint64_t value)
 {
-	unsigned level = mmu->frame[table].type;
-	uint64_t old = mmu_load(mmu, table, index);
-	int error = mmu_entry_get(mmu, level, index, value);
+	const unsigned level = mmu->frame[table].type;
+	const uint64_t old = mmu_load(mmu, table, index);
+	int error = level == MMU_L1 ? mmu_leaf_get(mmu, value)
+				    : mmu_entry_get(mmu, level, index, value);
 
 	if (error)
 		return error;
 	mmu_report_entry(mmu, table, index, old, value);
 	mmu_store(mmu, table, index, value);
-	mmu_entry_put(mmu, level, old);
+	if (level == MMU_L1)
+		mmu_leaf_put(mmu, old);
+	else
+		mmu_entry_put(mmu, level, old);
 	return 0;
 }
 

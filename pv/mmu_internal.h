@@ -7,6 +7,7 @@
 #ifndef PV_MMU_INTERNAL_H
 #define PV_MMU_INTERNAL_H
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "mmu.h"
@@ -54,6 +55,52 @@ static inline uint64_t mmu_below(const struct mmu *mmu, unsigned level, uint64_t
 	if (!(entry & _PAGE_PRESENT) || frame >= mmu->frames || mmu->frame[frame].type != level - 1)
 		return MMU_NOWHERE;
 	return frame;
+}
+
+/*
+ * What a leaf, an entry of level 1, takes of the frame that it names, and gives back: a use, and a use as writable. Most
+ * updates are of leaves, so it stands where it can be inlined.
+ */
+static inline int mmu_leaf_get(struct mmu *mmu, uint64_t entry)
+{
+	const uint64_t frame = mmu_named(mmu, entry);
+	struct mmu_frame *f;
+
+	if (!(entry & _PAGE_PRESENT))
+		return 0;
+	if (entry & ~(mmu->geometry->frame_mask | mmu->geometry->allowed[0]) ||
+		frame >= mmu->frames)
+		return -EINVAL;
+	f = &mmu->frame[frame];
+	if (f->hole)
+		return -EPERM;
+	if (f->refs == UINT32_MAX)
+		return -EBUSY;
+	if (entry & _PAGE_RW) {
+		if (f->type_refs && (f->type != MMU_WRITABLE || f->type_refs == MMU_TYPE_REFS_MAX))
+			return -EBUSY;
+		f->type = MMU_WRITABLE;
+		f->type_refs++;
+	}
+	f->refs++;
+	return 0;
+}
+
+static inline void mmu_leaf_put(struct mmu *mmu, uint64_t entry)
+{
+	const uint64_t frame = mmu_named(mmu, entry);
+	struct mmu_frame *f;
+
+	if (!(entry & _PAGE_PRESENT) || frame >= mmu->frames)
+		return;
+	f = &mmu->frame[frame];
+	if (!(entry & _PAGE_RW)) {
+		f->refs -= f->refs > f->type_refs;
+	} else if (f->type == MMU_WRITABLE && f->type_refs) {
+		f->refs--;
+		if (!--f->type_refs)
+			f->type = MMU_NONE;
+	}
 }
 
 /* mmu_types.c: what an entry at this place needs is counted, or nothing is and it is refused. */

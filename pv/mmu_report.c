@@ -25,7 +25,7 @@ struct change {
 	struct side last; /* the last of the places */
 };
 
-static uint64_t rights_below(const struct mmu *mmu, unsigned level, struct side entry)
+static inline uint64_t rights_below(const struct mmu *mmu, unsigned level, struct side entry)
 {
 	uint64_t rights = entry.rights | (entry.what & _PAGE_NX);
 
@@ -42,6 +42,14 @@ void mmu_flush(struct mmu *mmu)
 	mmu->run.pages = 0;
 }
 
+/* Another page of the run: all that most changes in a batch are. */
+static inline int run_continues(const struct mmu *mmu, uint64_t va, uint64_t frame, uint64_t flags)
+{
+	return mmu->run.pages && mmu->run.flags == flags &&
+	       mmu->run.va + mmu->run.pages * MMU_PAGE == va &&
+	       (!flags || mmu->run.frame + mmu->run.pages == frame);
+}
+
 static void run_add(struct mmu *mmu, uint64_t va, uint64_t pages, uint64_t frame, uint64_t flags)
 {
 	uint64_t low = mmu->geometry->lowest, end = va + pages * MMU_PAGE;
@@ -55,9 +63,7 @@ static void run_add(struct mmu *mmu, uint64_t va, uint64_t pages, uint64_t frame
 	if (va >= end)
 		return;
 	pages = (end - va) / MMU_PAGE;
-	if (mmu->run.pages && mmu->run.flags == flags &&
-		mmu->run.va + mmu->run.pages * MMU_PAGE == va &&
-		(!flags || mmu->run.frame + mmu->run.pages == frame)) {
+	if (run_continues(mmu, va, frame, flags)) {
 		mmu->run.pages += pages;
 		return;
 	}
@@ -69,7 +75,7 @@ static void run_add(struct mmu *mmu, uint64_t va, uint64_t pages, uint64_t frame
 }
 
 /* What an L1 entry maps: flags, or 0 for nothing. */
-static uint64_t mapped(const struct mmu *mmu, struct side entry, uint64_t *frame)
+static inline uint64_t mapped(const struct mmu *mmu, struct side entry, uint64_t *frame)
 {
 	*frame = mmu_named(mmu, entry.what);
 	if (!(entry.what & _PAGE_PRESENT) || *frame >= mmu->frames || mmu->frame[*frame].hole) {
@@ -77,6 +83,19 @@ static uint64_t mapped(const struct mmu *mmu, struct side entry, uint64_t *frame
 		return 0;
 	}
 	return _PAGE_PRESENT | rights_below(mmu, 1, entry);
+}
+
+static inline void leaf_report(struct mmu *mmu, uint64_t va, struct side was, struct side is)
+{
+	uint64_t frame_was, frame, flags_was = mapped(mmu, was, &frame_was);
+	uint64_t flags = mapped(mmu, is, &frame);
+
+	if (frame == frame_was && flags == flags_was)
+		return;
+	if (run_continues(mmu, va, frame, flags) && va < mmu->geometry->window)
+		mmu->run.pages++;
+	else
+		run_add(mmu, va, 1, frame, flags);
 }
 
 static void entry_report(
@@ -110,11 +129,7 @@ static void entry_report(
 	struct mmu *mmu, unsigned level, uint64_t va, struct side was, struct side is)
 {
 	if (level == 1) {
-		uint64_t frame_was, frame, flags_was = mapped(mmu, was, &frame_was);
-		uint64_t flags = mapped(mmu, is, &frame);
-
-		if (frame != frame_was || flags != flags_was)
-			run_add(mmu, va, 1, frame, flags);
+		leaf_report(mmu, va, was, is);
 		return;
 	}
 	was = (struct side){mmu_below(mmu, level, was.what), rights_below(mmu, level, was)};
@@ -169,7 +184,12 @@ void mmu_report_entry(struct mmu *mmu, uint64_t table, unsigned index, uint64_t 
 	if (frame->generation == mmu->generation) {
 		uint64_t place = frame->place;
 
-		if (place & _PAGE_PRESENT)
+		if (place & _PAGE_PRESENT && change.level == 1)
+			leaf_report(mmu,
+				(place & ~(RIGHTS | _PAGE_PRESENT)) + (uint64_t)index * MMU_PAGE,
+				(struct side){old, place & RIGHTS},
+				(struct side){value, place & RIGHTS});
+		else if (place & _PAGE_PRESENT)
 			place_report(
 				mmu, &change, place & ~(RIGHTS | _PAGE_PRESENT), place & RIGHTS);
 	} else {

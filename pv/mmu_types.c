@@ -9,11 +9,6 @@
 
 #include "mmu_internal.h"
 
-static int is_table(unsigned type)
-{
-	return type >= MMU_L1 && type <= MMU_L4;
-}
-
 static void entries_put(struct mmu *mmu, uint64_t table, unsigned level, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -33,42 +28,22 @@ static int entries_get(struct mmu *mmu, uint64_t table, unsigned level)
 	return 0;
 }
 
-static int ref_get(struct mmu *mmu, uint64_t frame)
-{
-	if (frame >= mmu->frames)
-		return -EINVAL;
-	if (mmu->frame[frame].hole)
-		return -EPERM;
-	if (mmu->frame[frame].refs == UINT32_MAX)
-		return -EBUSY;
-	mmu->frame[frame].refs++;
-	return 0;
-}
-
-static void ref_put(struct mmu *mmu, uint64_t frame)
-{
-	if (frame < mmu->frames && mmu->frame[frame].refs > mmu->frame[frame].type_refs)
-		mmu->frame[frame].refs--;
-}
-
 int mmu_type_get(struct mmu *mmu, uint64_t frame, unsigned type)
 {
 	struct mmu_frame *f;
-	int error = ref_get(mmu, frame);
+	int error;
 
-	if (error)
-		return error;
+	if (frame >= mmu->frames)
+		return -EINVAL;
 	f = &mmu->frame[frame];
-	if (is_table(type) && f->reserved)
-		error = -EPERM;
-	else if (f->type_refs && (f->type != type || f->type_refs == MMU_TYPE_REFS_MAX))
-		error = -EBUSY;
-	if (error) {
-		f->refs--;
-		return error;
-	}
+	if (f->hole || f->reserved)
+		return -EPERM;
+	if (f->refs == UINT32_MAX ||
+		(f->type_refs && (f->type != type || f->type_refs == MMU_TYPE_REFS_MAX)))
+		return -EBUSY;
+	f->refs++;
 	f->type = type & 7;
-	if (f->type_refs++ || !is_table(type))
+	if (f->type_refs++)
 		return 0;
 	error = entries_get(mmu, frame, type);
 	if (error) {
@@ -92,35 +67,28 @@ void mmu_type_put(struct mmu *mmu, uint64_t frame, unsigned type)
 	if (--f->type_refs)
 		return;
 	f->type = MMU_NONE;
-	if (is_table(type))
-		entries_put(mmu, frame, type, mmu->geometry->entries[type - 1]);
+	entries_put(mmu, frame, type, mmu->geometry->entries[type - 1]);
 }
 
 int mmu_entry_get(struct mmu *mmu, unsigned level, unsigned index, uint64_t entry)
 {
 	const struct mmu_geometry *geometry = mmu->geometry;
 
+	if (level == 1)
+		return mmu_leaf_get(mmu, entry);
 	if (!(entry & _PAGE_PRESENT))
 		return 0;
 	if (entry & ~(geometry->frame_mask | geometry->allowed[level - 1]))
 		return -EINVAL;
 	if ((uint64_t)index << mmu_shift(geometry, level) >= geometry->window)
 		return -EINVAL;
-	if (level > 1)
-		return mmu_type_get(mmu, mmu_named(mmu, entry), level - 1);
-	if (entry & _PAGE_RW)
-		return mmu_type_get(mmu, mmu_named(mmu, entry), MMU_WRITABLE);
-	return ref_get(mmu, mmu_named(mmu, entry));
+	return mmu_type_get(mmu, mmu_named(mmu, entry), level - 1);
 }
 
 void mmu_entry_put(struct mmu *mmu, unsigned level, uint64_t entry)
 {
-	if (!(entry & _PAGE_PRESENT))
-		return;
-	if (level > 1)
+	if (level == 1)
+		mmu_leaf_put(mmu, entry);
+	else if (entry & _PAGE_PRESENT)
 		mmu_type_put(mmu, mmu_named(mmu, entry), level - 1);
-	else if (entry & _PAGE_RW)
-		mmu_type_put(mmu, mmu_named(mmu, entry), MMU_WRITABLE);
-	else
-		ref_put(mmu, mmu_named(mmu, entry));
 }
