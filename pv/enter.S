@@ -14,13 +14,25 @@
 #define GPR(number) pv_gate + PV_GATE_GPR + 8 * number(%rip)
 #define USER_FLAGS  0x202 /* no AC, DF, NT or TF of the guest's in our own code */
 #define FLAG_TF     0x100
+#define FLAG_AC     0x40000
 
 	.text
 	.globl pv_gate_begin, pv_gate_call_64, pv_gate_call_32, pv_gate_start
 	.globl pv_gate_leave, pv_gate_left, pv_gate_halt, pv_gate_end
 	.hidden pv_gate_begin, pv_gate_call_64, pv_gate_call_32, pv_gate_start
 	.hidden pv_gate_leave, pv_gate_left, pv_gate_halt, pv_gate_end
+	.globl pv_gate_signal
+	.hidden pv_gate_signal, pv_signal
 	.hidden pv_gate, pv_gate_hypercall, pv_gate_deliver, pv_gate_look, pv_gate_sleep
+
+	/* A selector of the guest's may have taken the base away that C code finds its thread by. */
+	.macro fs_restore scratch
+	movq GATE(PV_GATE_FS), \scratch
+	test \scratch, \scratch
+	jz 1f
+	wrfsbase \scratch
+1:
+	.endm
 
 	/* Ends on the monitor's stack, the guest's stack pointer in rax. */
 	.macro save_all
@@ -46,6 +58,7 @@
 	popq GATE(PV_GATE_FLAGS)
 	pushq $USER_FLAGS
 	popfq
+	fs_restore %rcx
 	.endm
 
 	.macro load_low
@@ -77,6 +90,21 @@ called:
 	movl $0, GATE(PV_GATE_INSIDE)
 	call pv_gate_hypercall
 	jmp pv_gate_leave
+
+	/* A signal's handler. The thread is the guest's where it came to the guest's code, or to the gate. */
+pv_gate_signal:
+	movq PV_CONTEXT_IP(%rdx), %rax
+	cmpq $PV_TRAMPOLINE + 4096, %rax
+	jb 2f
+	leaq pv_gate_begin(%rip), %rcx
+	subq %rcx, %rax
+	cmpq $pv_gate_end - pv_gate_begin, %rax
+	jae 3f
+2:	fs_restore %rax
+3:	pushfq /* the guest's alignment checks are not ours, and Linux leaves the flag as it is */
+	andl $~FLAG_AC, (%rsp)
+	popfq
+	jmp pv_signal
 
 pv_gate_start:
 	andq $-16, %rsp

@@ -27,11 +27,16 @@
 #define PV_GATE_INSIDE 172
 #define PV_GATE_DUE    176
 #define PV_GATE_LOOK   180
+#define PV_GATE_FS     184
+
+/* The instruction pointer in a ucontext. */
+#define PV_CONTEXT_IP 168
 
 #ifndef __ASSEMBLER__
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <ucontext.h>
 
 #include "emulate.h"
 
@@ -48,6 +53,7 @@ struct pv_gate {
 	_Atomic uint32_t due;    /* an upcall, as soon as the guest takes interrupts */
 	_Atomic uint32_t
 		look; /* before the guest goes on: its time has come, or its life is over */
+	uint64_t fs;  /* base of FS that C code stands on; 0: it cannot be set here */
 };
 
 _Static_assert(offsetof(struct pv_gate, regs.gpr) == PV_GATE_GPR, "enter.S");
@@ -60,6 +66,8 @@ _Static_assert(offsetof(struct pv_gate, bits) == PV_GATE_BITS, "enter.S");
 _Static_assert(offsetof(struct pv_gate, inside) == PV_GATE_INSIDE, "enter.S");
 _Static_assert(offsetof(struct pv_gate, due) == PV_GATE_DUE, "enter.S");
 _Static_assert(offsetof(struct pv_gate, look) == PV_GATE_LOOK, "enter.S");
+_Static_assert(offsetof(struct pv_gate, fs) == PV_GATE_FS, "enter.S");
+_Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[REG_RIP]) == PV_CONTEXT_IP, "enter.S");
 
 extern struct pv_gate pv_gate;
 
@@ -70,7 +78,9 @@ extern const char pv_gate_leave[], pv_gate_halt[];
 /* Begin with pv_gate.regs. What leaves the guest for good jumps (trap.c). */
 void pv_gate_start(void) __attribute__((noreturn));
 
-/* What enter.S calls. */
+/* The handler of signals; and what enter.S calls. */
+void pv_gate_signal(int number, siginfo_t *info, void *context);
+void pv_signal(int number, siginfo_t *info, void *context);
 void pv_gate_hypercall(void);
 void pv_gate_deliver(void);
 void pv_gate_look(void);

@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "internal.h"
+
+#define HWCAP2_FSGSBASE 2
 
 static int machine_open(struct vm *vm, struct why *why)
 {
@@ -66,6 +69,16 @@ static int machine_load(struct vm *vm, struct vm_files *files, struct why *why)
 	return err ? vm_fail(why, err, "signals: %s", strerror(-err)) : 0;
 }
 
+/* Linux lets a process set the base itself from 5.9 on, where the CPU can. Source: its Documentation/arch/x86/x86_64/fsgs.rst. */
+static uint64_t fs_base(void)
+{
+	uint64_t base = 0;
+
+	if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+		__asm__("rdfsbase %0" : "=r"(base));
+	return base;
+}
+
 static void *machine_run(void *arg)
 {
 	struct vcpu *v = arg;
@@ -77,6 +90,7 @@ static void *machine_run(void *arg)
 	if (v->vm->reason < 0 && !sigsetjmp(pv->out, 1)) {
 		mmu_walk(&pv->mmu);
 		mmu_flush(&pv->mmu);
+		pv_gate.fs = fs_base();
 		pv_gate_start();
 	}
 	pv_stack_leave(pv);

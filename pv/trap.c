@@ -360,17 +360,13 @@ static void in_monitor(int number, ucontext_t *context, uint64_t ip)
 	pv_broken(NULL, "a hypercall without a way back, stack", pv_gate.regs.gpr[EMU_RSP]);
 }
 
-static void on_signal(int number, siginfo_t *info, void *arg)
+void pv_signal(int number, siginfo_t *info, void *arg)
 {
 	ucontext_t *context = arg;
 	const uint64_t ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
 	struct vcpu *v = pv_vcpu;
 	struct emu_regs regs;
 
-	/* The guest's alignment checks are not ours; Linux leaves the flag as it is. */
-	__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; andl $~0x40000, (%%rsp); popfq; "
-			 "lea 128(%%rsp), %%rsp" ::
-				 : "memory", "cc");
 	if (ip >= PVR_PV_WINDOW) {
 		in_monitor(number, context, ip);
 		return;
@@ -392,7 +388,7 @@ int pv_signals_take(struct pv *pv)
 {
 	static const int taken[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGUSR1};
 	/* A fault within a handler must still be seen for what it is. */
-	struct sigaction action = {.sa_sigaction = on_signal,
+	struct sigaction action = {.sa_sigaction = pv_gate_signal,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER};
 
 	sigemptyset(&action.sa_mask);

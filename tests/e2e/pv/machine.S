@@ -61,6 +61,12 @@ _start:
 	mov %eax, %ss
 	xor %eax, %eax
 	mov %cs, %eax /* what a processor says is not virtual: its own selector */
+	mov $0x2b, %eax /* Linux's own: the base that the monitor's C code stands on is gone */
+	mov %eax, %fs
+	hypercall CONSOLE_IO, $0, $4, $0x60000000
+	must 'Q', EFAULT
+	mov $0x2b, %eax
+	mov %eax, %fs /* and again for the faults */
 	gate 6, undefined
 	gate 13, protection
 	gate 14, page_fault
