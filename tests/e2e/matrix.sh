@@ -17,7 +17,7 @@ columns="native-i386 native-x86_64 PVH-i386 PVH-x86_64 PV-i386 PV-x86_64"
 seconds() { # seconds COLUMN COMMAND...: its output becomes the column's log
 	column=$1 began=$(date +%s%N)
 	shift
-	timeout -k 5 60 "$@" </dev/null >"$work/$column.log" 2>"$work/$column.err"
+	timeout -k 5 100 "$@" </dev/null >"$work/$column.log" 2>"$work/$column.err"
 	echo $((($(date +%s%N) - began) / 100000000)) >"$work/$column.took"
 }
 
@@ -62,7 +62,7 @@ pvh_nested() {
 		column() {
 			truncate -s 4M \$1.img
 			began=\$(cut -d' ' -f1 /proc/uptime | tr -d .)
-			timeout 60 pvring run --machine kvm --kernel /payload/bin/guest-\$1 --memory 32M --disk \$1.img \\
+			timeout 100 pvring run --machine kvm --kernel /payload/bin/guest-\$1 --memory 32M --disk \$1.img \\
 				--append "$common $devices" </dev/null >\$1.log 2>\$1.err
 			echo \$(((\$(cut -d' ' -f1 /proc/uptime | tr -d .) - began) / 10)) >\$1.took
 		}
@@ -70,7 +70,7 @@ pvh_nested() {
 		echo # what the firmware left on the line
 		for file in i386.* x86_64.*; do case \$file in *.img) ;; *) sed "s/^/PVH-\$file> /" \$file ;; esac; done
 	RUN
-	"$here/kvm/nested.sh" -b -t 100 "$payload" >"$work/nested.log" 2>&1 || tail -20 "$work/nested.log"
+	"$here/kvm/nested.sh" -b -t 200 "$payload" >"$work/nested.log" 2>&1 || tail -20 "$work/nested.log"
 	for width in i386 x86_64; do
 		for part in log err took; do sed -n "s/^PVH-$width.$part> //p" "$work/nested.log" >"$work/PVH-$width.$part"; done
 	done
