@@ -205,27 +205,35 @@ test:
 test-e2e: all $(BUILD)/tests/ports test-guests guest
 	@BUILD=$(abspath $(BUILD)) tests/e2e/run.sh
 
-# The slower suites, after make test, in two lanes at a time: real programs and kernels, and sanitizers and fuzzers.
+# The slower suites, after make test, two at a time and the longest first: sanitizers, real programs and kernels, fuzzers.
+SLOW_TESTS := slow_kvm slow_kvm_xen slow_net_features slow_hostile slow_fio slow_matrix slow_kill slow_net slow_takeover slow_guest_net slow_idle t_fio
+SLOW := slow-asan $(SLOW_TESTS:%=slow/%) slow-tsan slow-fuzz
 check-slow:
 	@tools/install-packages.sh ci
-	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine build/tests/hostile
-	@MAKEFLAGS= $(MAKE) --no-print-directory -j2 -Otarget slow-real slow-checked
+	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine build/tests/hostile guest
+	@rm -f build/failures
+	@MAKEFLAGS= $(MAKE) --no-print-directory -j2 -Otarget $(SLOW) || { cat build/failures 2>/dev/null; exit 1; }
 
-slow-real:
-	@BUILD=$(abspath build) tests/e2e/run.sh t_fio.sh slow_fio.sh slow_kill.sh slow_takeover.sh slow_idle.sh slow_kvm.sh slow_kvm_xen.sh slow_net.sh slow_net_features.sh slow_hostile.sh slow_matrix.sh slow_guest_net.sh
+slow/%:
+	@began=$$(date +%s); BUILD=$(abspath build) FAILURES=$(abspath build)/failures tests/e2e/run.sh $*.sh && \
+		echo "$*: $$(($$(date +%s) - began)) s"
 
-slow-checked:
+slow-asan:
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=asan all build/asan/tests/unit
-	@$(MAKE) --no-print-directory SAN=asan test-unit test-e2e
+	@FAILURES=$(abspath build)/failures $(MAKE) --no-print-directory SAN=asan test-unit test-e2e
 	@MMU_STEPS=10000000 build/asan/tests/unit mmu_random >build/asan/mmu.log 2>&1 || { tail -20 build/asan/mmu.log; exit 1; }
+
+slow-tsan:
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=tsan all build/tsan/tests/unit
 	@$(MAKE) --no-print-directory SAN=tsan test-unit
 	@rm -f build/tsan/race.*
 	@BUILD=$(abspath build/tsan) TSAN_OPTIONS=log_path=$(abspath build/tsan)/race tests/e2e/run.sh t_net.sh
 	@! cat build/tsan/race.* 2>/dev/null
+
+slow-fuzz:
 	@$(MAKE) --no-print-directory fuzz
 
-.PHONY: demo test test-e2e test-guests check-slow slow-real slow-checked
+.PHONY: demo test test-e2e test-guests check-slow slow-asan slow-tsan slow-fuzz
 
 # ---- the wire headers against libxen-dev's -----------------------------------------------------------
 test-abi:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # run.sh [TEST...]: run the end-to-end tests, all or those named, and count. Each is a process group of its own
-# with a time limit; the slow_* are for make check-slow.
+# with a time limit; the slow_* are for make check-slow. What failed is added to the file $FAILURES too, if that is set.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 passed=0 failed=0 failures=
@@ -23,5 +23,6 @@ FAIL ended with status $status (124: its time was over)"
 	list=$(echo "$out" | sed -n "s/^FAIL/  $name: &/p")
 	failures=$failures${list:+$newline$list}
 done
+[ -z "${FAILURES:-}" ] || [ -z "$failures" ] || echo "${failures#"$newline"}" >>"$FAILURES"
 echo "end to end: $passed passed, $failed failed$failures"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
