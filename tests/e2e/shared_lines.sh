@@ -4,7 +4,7 @@
 # only_*.c; what stands between #ifdef __x86_64__ and its #endif, on either side of the #else; the entry of PV, marked so
 # in entry.S. Empty lines do not count, comments do. Then the same with the frontends that the kernel is linked with.
 cd "$(dirname "$0")/../.." || exit 1
-own=$(ls guest/*.[ch] ports/x86/*)
+own=$(ls guest/*.[ch] guest/lwip/*.[ch] guest/lwip/*/*.h ports/x86/*) # of lwIP only what joins it to the kernel
 count() { # count FILE...: shared and unshared
 	awk '
 		FNR == 1 { inside = only = 0 }
