@@ -24,6 +24,7 @@
 #include "tail.h"
 #include "tools.h"
 
+#define SIGNALLED     128  /* and the signal: the status of a process that was killed */
 #define LAST_WORDS_MS 1000 /* for whoever has the console to take what the guest printed last */
 
 struct keeper {
@@ -220,6 +221,9 @@ static int lives(struct keeper *k, int ready)
 		fprintf(stderr, "pvring: the guest crashed\n");
 	else if (reason >= 0)
 		fprintf(stderr, "pvring: the guest has ended\n");
+	else if (status > SIGNALLED)
+		fprintf(stderr, "pvring: the guest's process was killed by signal %d\n",
+			status - SIGNALLED);
 	return reason >= 0 ? 0 : status;
 }
 
