@@ -343,6 +343,19 @@ static int in_range(uint64_t ip, const char *from, const char *to)
 	return ip >= (uint64_t)(uintptr_t)from && ip < (uint64_t)(uintptr_t)to;
 }
 
+/*
+ * Beyond the window the guest's are 32-bit code, a call that the filter trapped, and an address to which it jumped and where
+ * nothing can be run.
+ */
+static int is_guests(int number, const ucontext_t *context, uint64_t ip)
+{
+	const greg_t *regs = context->uc_mcontext.gregs;
+
+	if ((regs[REG_CSGSFS] & 0xffff) == PV_CS_32 || number == SIGSYS)
+		return 1;
+	return number == SIGSEGV && regs[REG_TRAPNO] == PAGE && (uint64_t)regs[REG_CR2] == ip;
+}
+
 static void in_monitor(int number, ucontext_t *context, uint64_t ip)
 {
 	if (number == SIGUSR1) {
@@ -367,7 +380,7 @@ void pv_signal(int number, siginfo_t *info, void *arg)
 	struct vcpu *v = pv_vcpu;
 	struct emu_regs regs;
 
-	if (ip >= PVR_PV_WINDOW) {
+	if (ip >= PVR_PV_WINDOW && !is_guests(number, context, ip)) {
 		in_monitor(number, context, ip);
 		return;
 	}

@@ -23,7 +23,7 @@ for bits in 64 32; do
 	check "$bits bits: hypercalls, traps, page tables, events, the end" test $? = 0
 	check "$bits bits: its text port" grep -q '^machine: by the text port$' "$work/log"
 	check "$bits bits: no step went wrong" grep -q '^machine: all is well$' "$work/log"
-	for end in "f a fault before there is a table" "d a fault without a table" "h interrupts off" "g no way back"; do
+	for end in "f a fault before there is a table" "d a fault without a table" "h interrupts off" "g no way back" "j a jump out of the window" "e sysenter"; do
 		run $bits "${end%% *}"
 		check "$bits bits: ${end#? } is a crash" test $? = 1
 		check "$bits bits: ${end#? } is one line" test "$(grep -c '^pvring: the guest crashed: .* at 0x' "$work/err")" = 1

@@ -45,6 +45,10 @@ _start:
 	must 'd', ENOSYS
 	cmpb $'f', end /* before there is a table of interrupts */
 	je fault_early
+	cmpb $'j', end
+	je jump_out
+	cmpb $'e', end
+	je enter
 
 	/* Descriptor tables, selectors, control registers. */
 	lgdt gdt_pointer
@@ -200,6 +204,10 @@ gate_broken:
 	jmp page + 32 * CONSOLE_IO
 fault_double:
 	lidt no_idt_pointer
+jump_out: /* where nothing of its own can be, in either size */
+	mov $-0x2894e8ed, AX
+	jmp *AX
+enter:	sysenter
 fault_early:
 	movl $0, 0x60000000
 	jmp failed
