@@ -151,11 +151,17 @@ GUEST_FOREIGN := $(if $(HAVE_LWIP),$(LWIP_SRC))
 GUEST_FOREIGN_FLAGS := -w -Iguest/lwip/libc
 GUEST_SRC := $(filter-out $(GUEST_NET_SRC),$(call src,$(FRONT_DIRS) ports/x86 guest)) $(if $(HAVE_LWIP),$(GUEST_NET_SRC)) $(wildcard ports/x86/*.S)
 guest_obj = $(patsubst %,build/obj/guest-$(1)/%.o,$(basename $(GUEST_SRC) $(GUEST_FOREIGN)))
+# The same kernel, without its network, with another kernel_main: tests/e2e/slow_hostile_kernel.sh runs it.
+HOSTILE_SRC := $(wildcard tests/hostile/kernel/*.[cS])
+HOSTILE_LIB_SRC := $(filter-out guest/net%,$(call src,$(FRONT_DIRS) ports/x86 guest)) $(wildcard ports/x86/*.S)
+hostile_obj = $(patsubst %,build/obj/guest-$(1)/%.o,$(basename $(HOSTILE_SRC)))
+hostile_lib_obj = $(patsubst %,build/obj/guest-$(1)/%.o,$(basename $(HOSTILE_LIB_SRC)))
 
 guest: lwip-source
 	@$(MAKE) --no-print-directory $(addprefix build/guest-,$(GUEST_WIDTHS))
 lwip-source:
 	@guest/lwip/fetch.sh build/lwip
+hostile-kernel: $(addprefix build/tests/hostile-,$(GUEST_WIDTHS))
 
 define GUEST_RULES
 build/obj/guest-$(1)/%.o: %.c Makefile
@@ -171,6 +177,15 @@ $(addprefix build/obj/guest-$(1)/,guest/net% guest/lwip/% $(LWIP)/%): GUEST_FLAG
 build/guest-$(1): $$(call guest_obj,$(1)) ports/x86/link.lds
 	$$(Q)echo '  LD    $$@'; $$(CC) $$(GUEST_ARCH_$(1)) -nostdlib -static -no-pie -Wl,-T,ports/x86/link.lds,--build-id=none,-n,--no-warn-rwx-segments \
 		$$(filter %.o,$$^) -o $$@
+
+build/obj/guest-$(1).a: $$(call hostile_lib_obj,$(1))
+	@rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
+
+build/tests/hostile-$(1): $$(call hostile_obj,$(1)) build/obj/guest-$(1).a ports/x86/link.lds
+	@mkdir -p $$(@D)
+	$$(Q)echo '  LD    $$@'; $$(CC) $$(GUEST_ARCH_$(1)) -nostdlib -static -no-pie -Wl,-T,ports/x86/link.lds,--build-id=none,-n,--no-warn-rwx-segments \
+		-Wl,-u,pvh_entry $$(filter %.o %.a,$$^) -o $$@
 endef
 $(foreach width,$(GUEST_WIDTHS),$(eval $(call GUEST_RULES,$(width))))
 
@@ -188,7 +203,7 @@ $(BUILD)/tests/guest_net: $(call obj,tests/guest_net) $(patsubst %.c,$(BUILD)/ob
 	@mkdir -p $(@D)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread -o $@
 
-.PHONY: guest lwip-source matrix
+.PHONY: guest lwip-source hostile-kernel matrix
 
 # ---- the README's two commands -----------------------------------------------------------------------
 demo:
@@ -206,11 +221,11 @@ test-e2e: all $(BUILD)/tests/ports test-guests guest
 	@BUILD=$(abspath $(BUILD)) tests/e2e/run.sh
 
 # The slower suites, after make test, two at a time and the longest first: sanitizers, real programs and kernels, fuzzers.
-SLOW_TESTS := slow_kvm slow_kvm_xen slow_net_features slow_hostile slow_fio slow_matrix slow_kill slow_net slow_takeover slow_guest_net slow_idle t_fio
+SLOW_TESTS := slow_kvm slow_kvm_xen slow_net_features slow_hostile slow_hostile_kernel slow_fio slow_matrix slow_kill slow_net slow_takeover slow_guest_net slow_idle t_fio
 SLOW := slow-asan $(SLOW_TESTS:%=slow/%) slow-tsan slow-fuzz
 check-slow:
 	@tools/install-packages.sh ci
-	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine build/tests/hostile guest
+	@$(MAKE) --no-print-directory -j$$(nproc) all fio-engine build/tests/hostile guest hostile-kernel
 	@rm -f build/failures
 	@MAKEFLAGS= $(MAKE) --no-print-directory -j2 -Otarget $(SLOW) || { cat build/failures 2>/dev/null; exit 1; }
 
