@@ -189,6 +189,8 @@ static inline int vm_guest_write(struct vcpu *v, uint64_t address, const void *f
 
 /* sched.c: an event came that SCHEDOP_block or _poll may be waiting for. */
 void vm_vcpu_wake(struct vcpu *v);
+/* SCHEDOP_block, until `deadline` of the guest's time at the latest; 0: without one. */
+void vm_block(struct vcpu *v, uint64_t deadline);
 long vm_call_sched(struct vcpu *v, const struct hypercall *call, int *done);
 
 /* hypercall.c */

@@ -107,16 +107,21 @@ static long shutdown_call(struct vcpu *v, const struct hypercall *call)
 	return result;
 }
 
+void vm_block(struct vcpu *v, uint64_t deadline)
+{
+	const struct poll any = {.deadline = deadline};
+
+	poll_wait(v, &any);
+}
+
 long vm_call_sched(struct vcpu *v, const struct hypercall *call, int *done)
 {
-	const struct poll any = {0};
-
 	*done = 1;
 	switch (call->arg[0]) {
 	case SCHEDOP_yield:
 		return sched_yield();
 	case SCHEDOP_block:
-		poll_wait(v, &any);
+		vm_block(v, 0);
 		return 0;
 	case SCHEDOP_poll:
 		return poll_call(v, call);

@@ -100,6 +100,8 @@ void pv_clock_update(struct vcpu *v);
 /* timer.c */
 void pv_timer_open(struct pv *pv); /* in the vCPU's thread */
 int pv_timer_set(struct vcpu *v, uint64_t deadline);
+/* Block, until the timer's time at the latest. In the vCPU's thread. */
+void pv_timer_sleep(struct vcpu *v);
 /* Raise the timer's event when its time has come. In the vCPU's thread, not under the lock. */
 void pv_timer_look(struct vcpu *v);
 

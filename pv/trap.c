@@ -66,12 +66,9 @@ void pv_broken(const struct emu_regs *regs, const char *what, uint64_t detail)
 
 void pv_block(struct vcpu *v)
 {
-	const struct hypercall block = {.op = __HYPERVISOR_sched_op, .arg = {SCHEDOP_block}};
-	int done;
-
 	pv_gate.info[1] = 0;
 	pv_gate.inside = 0;
-	vm_call_sched(v, &block, &done);
+	pv_timer_sleep(v);
 	pv_clock_update(v);
 }
 
