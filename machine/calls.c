@@ -111,7 +111,7 @@ static long vcpu_info_call(struct vcpu *target, uint64_t gpa, uint32_t offset)
 	if (!page || target->info != first)
 		err = -EINVAL;
 	if (!err) {
-		memcpy(page + offset, first, sizeof(struct vcpu_info));
+		memmove(page + offset, first, sizeof(struct vcpu_info)); /* may be the same page */
 		target->info = page + offset;
 		err = vm->machine->info_placed(target, gpa + offset);
 	}

@@ -105,8 +105,9 @@ void pv_clock_update(struct vcpu *v)
 	}
 	/* As long again as the machine is old, a second at the most. */
 	pause = ns - c->zero < FIRST_NS ? FIRST_NS : ns - c->zero < NS ? ns - c->zero : NS;
-	c->next = tsc + (uint64_t)((double)pause * (double)(tsc - c->base_tsc + 1) /
-				   (double)(ns - c->base_ns + 1));
+	/* In integers: the guest may have left floating-point exceptions unmasked. */
+	c->next = tsc + (uint64_t)((unsigned __int128)pause * (tsc - c->base_tsc + 1) /
+				   (ns - c->base_ns + 1));
 	c->tsc = tsc;
 	c->ns = ns;
 	if (said > ns) {
