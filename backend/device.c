@@ -20,7 +20,7 @@
 #define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
 #define STEPS         8u  /* things done before others have their turn */
 
-enum outcome { WAIT, AGAIN, FORGET };
+enum outcome { WAIT, AGAIN, LATER /* when events were taken */, FORGET };
 
 /* What the nodes say now. */
 struct view {
@@ -221,7 +221,7 @@ static enum outcome prepare(struct pvr_back_device *device)
 		return WAIT;
 	if (device->home->kind->prepare(device, &nodes, error))
 		return refuse(device, error);
-	device->reconfiguring = device->taking_over = device->left = 0;
+	device->reconfiguring = device->taking_over = device->left = device->asked_again = 0;
 	if (getrandom(&device->serving, sizeof(device->serving), 0) != sizeof(device->serving))
 		return refuse(device, "no random numbers");
 	pvr_back_nodes_add(&nodes, "journal", "%016" PRIx64, device->serving);
@@ -247,9 +247,19 @@ void pvr_back_device_lend(
 	pvr_back_worker_add(worker, ring);
 }
 
+/* What was read may have been written a moment ago, and its event wait behind the answer: 1 when asked a second time. */
+static int events_counted(struct pvr_back_device *device)
+{
+	device->asked_again = !device->asked_again;
+	return !device->asked_again;
+}
+
 static enum outcome connect_rings(struct pvr_back_device *device)
 {
-	const char *error = device->home->kind->offer(device);
+	const char *error;
+
+	device->offer_events = device->front_events;
+	error = device->home->kind->offer(device);
 
 	return error ? fail(device, error) : WAIT;
 }
@@ -263,6 +273,21 @@ static enum outcome announce(struct pvr_back_device *device)
 		device->home->kind->announce(device, &nodes);
 	return publish(device, &nodes,
 		device->reconfiguring ? XenbusStateReconfigured : XenbusStateConnected);
+}
+
+/*
+ * The workers map the rings. A frontend that lost patience may offer others by now, which can have the numbers of the
+ * old ones: what tells is that its state was written since the offer was read. Those are given back, and it is read again.
+ */
+static enum outcome join_rings(struct pvr_back_device *device, const struct view *view)
+{
+	if (device->front_events != device->offer_events ||
+		pvr_xenbus_back_next(XenbusStateInitWait, view->front, view->online) !=
+			PVR_XENBUS_CONNECT)
+		return rings_released(device) ? AGAIN : WAIT;
+	if (!rings_live(device))
+		return WAIT;
+	return events_counted(device) ? announce(device) : LATER;
 }
 
 /* ---- after another's death ---- */
@@ -431,7 +456,9 @@ static enum outcome act(struct pvr_back_device *device, const struct view *view)
 	case PVR_XENBUS_PREPARE:
 		return prepare(device);
 	case PVR_XENBUS_CONNECT:
-		return offers(device, view->front) ? connect_rings(device) : WAIT;
+		if (!offers(device, view->front))
+			return WAIT;
+		return events_counted(device) ? connect_rings(device) : LATER;
 	case PVR_XENBUS_CLOSE:
 		return start_closing(device);
 	case PVR_XENBUS_RESTART:
@@ -481,7 +508,7 @@ static enum outcome step(struct pvr_back_device *device, int *error)
 	if (device->taking_over && rings_live(device))
 		return taken_over(device);
 	if (has_rings(device) && device->self == XenbusStateInitWait)
-		return rings_live(device) ? announce(device) : WAIT;
+		return join_rings(device, &view);
 	switch (device->home->kind->look ? device->home->kind->look(device) : PVR_BACK_SAME) {
 	case PVR_BACK_ANNOUNCE:
 		return device->self == XenbusStateConnected ? announce(device) : AGAIN;
@@ -501,6 +528,6 @@ int pvr_back_device_step(struct pvr_back_device *device)
 		outcome = step(device, &error);
 	if (outcome == FORGET)
 		return error == -ECONNRESET ? error : 1;
-	device->dirty = outcome == AGAIN;
+	device->dirty = outcome == AGAIN || outcome == LATER;
 	return 0;
 }

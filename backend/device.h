@@ -97,6 +97,8 @@ struct pvr_back_device {
 	int left;               /* that has failed: the frontend has to offer new ones */
 	uint64_t serving;       /* see backend/journal.h */
 	unsigned front_events;  /* of its state; the first comes with the watch */
+	unsigned offer_events;  /* as many when the rings were read */
+	int asked_again;        /* events until now are counted before the next step */
 	unsigned errors;        /* lines logged */
 	struct {
 		struct pvr_back_ring *ring;

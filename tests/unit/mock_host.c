@@ -53,7 +53,9 @@ static struct {
 	int used, fd, pending;
 	struct pvr_host *host; /* bound to */
 } ports[PORTS];
-static unsigned mapped, areas, bound, handles, fail_at, map_limit;
+static unsigned mapped, areas, bound, handles, fail_at, map_limit, maps_waiting;
+static int maps_held;
+static pthread_cond_t maps_released = PTHREAD_COND_INITIALIZER;
 static struct pvr_xs *store;
 
 /* ---- the test's hand ---- */
@@ -274,6 +276,24 @@ void pvr_host_close(struct pvr_host *host)
 
 /* ---- host.h: grants ---- */
 
+void mock_hold_maps(int held)
+{
+	pthread_mutex_lock(&lock);
+	maps_held = held;
+	pthread_cond_broadcast(&maps_released);
+	pthread_mutex_unlock(&lock);
+}
+
+unsigned mock_maps_waiting(void)
+{
+	unsigned waiting;
+
+	pthread_mutex_lock(&lock);
+	waiting = maps_waiting;
+	pthread_mutex_unlock(&lock);
+	return waiting;
+}
+
 static int16_t map_one(struct pvr_host_map *map)
 {
 	if (fail_at && --fail_at == 0)
@@ -299,6 +319,10 @@ unsigned pvr_host_map(struct pvr_host *host, struct pvr_host_map *maps, unsigned
 
 	(void)host;
 	pthread_mutex_lock(&lock);
+	maps_waiting++;
+	while (maps_held)
+		pthread_cond_wait(&maps_released, &lock);
+	maps_waiting--;
 	for (unsigned i = 0; i < count; i++) {
 		maps[i].status = map_one(&maps[i]);
 		okay += maps[i].status == GNTST_okay;

@@ -34,6 +34,10 @@ void mock_fail_map(unsigned nth);
 /* No more than this many pages at a time; what is over gets GNTST_no_space. */
 void mock_limit_maps(unsigned count);
 
+/* While held nothing is mapped: who maps waits. How many do. */
+void mock_hold_maps(int held);
+unsigned mock_maps_waiting(void);
+
 /* An unbound port of the guest; its number. */
 evtchn_port_t mock_port(void);
 void mock_port_send(evtchn_port_t port);

@@ -247,6 +247,50 @@ static void frontend_comes_back(void)
 	stop();
 }
 
+static void hold_an_offer(void)
+{
+	start();
+	attach("loop");
+	CU_ASSERT_FATAL(becomes(XenbusStateInitWait));
+	mock_hold_maps(1);
+	write_offer(1, 0);
+	mock_store_write(FRONT "/state", "4");
+	for (unsigned i = 0; i < 20000 && !mock_maps_waiting(); i++)
+		pause_ms(1);
+	CU_ASSERT_EQUAL_FATAL(mock_maps_waiting(), 1);
+}
+
+/* While its rings are mapped the frontend gives up, and offers others: nothing else is told than that it wrote. */
+static void offered_again_while_joining(void)
+{
+	struct guest_queue old;
+
+	hold_an_offer();
+	old = guest[0];
+	guest[0] = guest[1];
+	guest[1] = old;
+	mock_store_write(FRONT "/state", "6");
+	mock_store_write(FRONT "/state", "1");
+	write_offer(1, 0);
+	mock_store_write(FRONT "/state", "4");
+	mock_hold_maps(0);
+	CU_ASSERT_FATAL(becomes(XenbusStateConnected));
+	exchange(&guest[0], 0);
+	stop();
+}
+
+static void withdrawn_while_joining(void)
+{
+	hold_an_offer();
+	mock_store_write(FRONT "/state", "5");
+	mock_hold_maps(0);
+	CU_ASSERT(becomes(XenbusStateClosing));
+	mock_store_write(FRONT "/state", "6");
+	CU_ASSERT(becomes(XenbusStateClosed));
+	CU_ASSERT_EQUAL(mock_host_mapped(), 0);
+	stop();
+}
+
 static void offline_stays_closed(void)
 {
 	start();
@@ -617,7 +661,8 @@ static void xsa_350_connect_loop(void)
 }
 
 PVR_SUITE(netback_device, CASE(connect_use_close), CASE(two_queues_with_split_channels),
-	CASE(by_way_of_initialised), CASE(frontend_comes_back), CASE(offline_stays_closed),
+	CASE(by_way_of_initialised), CASE(frontend_comes_back), CASE(offered_again_while_joining),
+	CASE(withdrawn_while_joining), CASE(offline_stays_closed),
 	CASE(old_rings_of_a_dead_backend_are_not_used),
 	CASE(queues_of_a_dead_backend_are_taken_over), CASE(nothing_offered),
 	CASE(headroom_while_running), CASE(multicast_is_filtered_on_request), CASE(texts),
