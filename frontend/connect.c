@@ -51,7 +51,7 @@ static int await_ready(struct pvr_front *front, uint64_t deadline_ns)
 	}
 }
 
-/* Until the backend's state is written, or our offer has to be made again. */
+/* Until the backend's state is written, or our offer was repeated. */
 static int await_news(
 	struct pvr_front *front, uint32_t seen, enum xenbus_state back, uint64_t deadline_ns)
 {
@@ -63,12 +63,9 @@ static int await_news(
 
 	if (r != -ETIMEDOUT || until == deadline_ns)
 		return r;
-	if (!pvr_front_offer_is_stale(front, back)) {
+	if (back != XenbusStateInitWait)
 		front->offer_again = deadline_ns;
-		return 0;
-	}
-	r = go(front, XenbusStateInitialising);
-	return r ? r : pvr_front_offer(front, 1);
+	return pvr_front_offer_repeat(front, back);
 }
 
 /* An offer stands, whatever the state is called that says so. */
@@ -103,11 +100,16 @@ int pvr_front_connect(struct pvr_front *front, uint64_t deadline_ns)
 		r = pvr_front_offer(front, 0);
 	if (!r)
 		r = await_connected(front, deadline_ns);
+	if (r)
+		return r;
 	front->has_offered = 0;
-	return r ? r : front->ops->facts(front, 0);
+	return front->ops->facts(front, 0);
 }
 
-/* Sleep until the backend has seen that we are closing, or closed, or is no more. */
+/*
+ * Sleep until the backend has seen that we are closing, or closed, or is no more. Of one in InitWait that is known
+ * when it has no offer; otherwise it may map the rings at any moment.
+ */
 static void await_past(struct pvr_front *front, enum xenbus_state ours, uint64_t deadline_ns)
 {
 	if (pvr_xenbus_switch(&front->bus, 0, ours))
@@ -117,8 +119,8 @@ static void await_past(struct pvr_front *front, enum xenbus_state ours, uint64_t
 		enum xenbus_state back = pvr_xenbus_backend_state(&front->bus);
 
 		if (back == XenbusStateClosed || back == XenbusStateUnknown ||
-			back == XenbusStateInitialising || back == XenbusStateInitWait ||
-			back == ours)
+			back == XenbusStateInitialising || back == ours ||
+			(back == XenbusStateInitWait && !front->has_offered))
 			return;
 		if (pvr_store_wait(&front->bus.watch, seen, deadline_ns))
 			return;

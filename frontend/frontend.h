@@ -71,7 +71,7 @@ struct pvr_front {
 
 	/* Under `control`, once the device is open. */
 	struct pvr_xenbus_dev bus;
-	int has_offered;
+	int has_offered;      /* rings that no Connected has answered yet */
 	uint64_t offer_again; /* when an offer that nobody took is made anew */
 	uint64_t deadline;    /* of LEAVING and LOST */
 	uint64_t next_look;
@@ -97,9 +97,10 @@ int pvr_front_offer(struct pvr_front *front, int again);
 
 /*
  * Where Connected is the offer, a backend that was replaced after it takes it for one to its predecessor,
- * and waits for another, which nobody can tell from one that is slow. Whether it is time to make one.
+ * and waits for another, which nobody can tell from one that is slow and maps the rings just now. So the
+ * state is written again, when it is time, and the rings stay as they are. 0 or a negative errno.
  */
-int pvr_front_offer_is_stale(const struct pvr_front *front, enum xenbus_state back);
+int pvr_front_offer_repeat(struct pvr_front *front, enum xenbus_state back);
 void pvr_front_offer_drop(struct pvr_front *front);
 
 /*

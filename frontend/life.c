@@ -132,13 +132,12 @@ static void reconnect(struct pvr_front *front, enum xenbus_state back)
 		break;
 	case PVR_XENBUS_CLOSE:
 	case PVR_XENBUS_RESTART:
-		/* It went again, before it was Connected. */
-		pvr_front_offer_drop(front);
+		/* It went again, before it was Connected; it may still be unmapping what the next offer drops. */
+		front->has_offered = 0;
 		not_offered(front, back);
 		break;
 	default:
-		if (pvr_front_offer_is_stale(front, back))
-			offer_again(front);
+		pvr_front_offer_repeat(front, back);
 		break;
 	}
 }

@@ -8,7 +8,7 @@
 /* Transactions lose against other writers now and then, but not for ever. */
 #define TX_TRIES 16
 
-/* Longer than any backend takes to map its rings; one that still waits has mapped nothing. */
+/* Longer than backends take to map rings, when they are not in the way of other work. */
 #define STALE_NS 1000000000ull
 
 static int remove_node(struct pvr_front *front, pvr_store_tx tx, const char *name)
@@ -90,8 +90,11 @@ int pvr_front_offer(struct pvr_front *front, int again)
 	return r;
 }
 
-int pvr_front_offer_is_stale(const struct pvr_front *front, enum xenbus_state back)
+int pvr_front_offer_repeat(struct pvr_front *front, enum xenbus_state back)
 {
-	return front->ops->offered == XenbusStateConnected && back == XenbusStateInitWait &&
-	       pvr_port_now_ns() >= front->offer_again;
+	if (front->ops->offered != XenbusStateConnected || back != XenbusStateInitWait ||
+		pvr_port_now_ns() < front->offer_again)
+		return 0;
+	front->offer_again = pvr_port_now_ns() + STALE_NS;
+	return pvr_xenbus_switch(&front->bus, 0, front->ops->offered);
 }

@@ -10,7 +10,8 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* the core has one thread */
 static struct pvr_xs *xs;
-static struct pvr_xs_conn *conn;
+static struct pvr_xs_conn *conn, *watcher;
+static unsigned watcher_events;
 static void (*on_request)(void *arg);
 static void *on_request_arg;
 static int held;
@@ -95,6 +96,8 @@ void mock_xs_start(void)
 	conn = pvr_xs_conn_create(xs, MOCK_DOMID, 0, &ops, NULL);
 	if (!conn || pvr_xs_mkdir_perms(xs, "/local/domain/7", "n7"))
 		abort();
+	watcher = NULL;
+	watcher_events = 0;
 	on_request = NULL;
 	held = 0;
 	mock_on_send(MOCK_STORE_PORT, serve, NULL);
@@ -119,6 +122,41 @@ void mock_xs_on_request(void (*hook)(void *arg), void *arg)
 {
 	on_request = hook;
 	on_request_arg = arg;
+}
+
+void mock_xs_watch(const char *path)
+{
+	static const struct pvr_xs_conn_ops ops = {.ready = ready};
+	char message[128];
+	struct xsd_sockmsg header = {.type = XS_WATCH, .len = (uint32_t)strlen(path) + 3};
+
+	memcpy(message, &header, sizeof(header));
+	snprintf(message + sizeof(header), sizeof(message) - sizeof(header), "%s%c1", path, '\0');
+	pthread_mutex_lock(&mutex);
+	watcher = pvr_xs_conn_create(xs, 0, 1, &ops, NULL);
+	if (!watcher || pvr_xs_conn_feed(watcher, message, sizeof(header) + header.len) < 0)
+		abort();
+	pthread_mutex_unlock(&mutex);
+}
+
+/* Equal events that wait are one, so whoever counts them asks after every change. */
+unsigned mock_xs_events(void)
+{
+	const void *bytes;
+	size_t length;
+
+	pthread_mutex_lock(&mutex);
+	while (watcher && (length = pvr_xs_conn_output(watcher, &bytes))) {
+		struct xsd_sockmsg header;
+
+		if (length < sizeof(header))
+			abort();
+		memcpy(&header, bytes, sizeof(header));
+		watcher_events += header.type == XS_WATCH_EVENT;
+		pvr_xs_conn_consume(watcher, least(length, sizeof(header) + header.len));
+	}
+	pthread_mutex_unlock(&mutex);
+	return watcher_events;
 }
 
 void mock_xs_hold(int hold)

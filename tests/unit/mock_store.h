@@ -28,6 +28,10 @@ void mock_xs_rm(const char *path);
 void mock_xs_read(const char *path, char *value, size_t size);
 long mock_xs_number(const char *path);
 
+/* Dom0 watches that node from now on: how many events have come, the watch's own first one included. */
+void mock_xs_watch(const char *path);
+unsigned mock_xs_events(void);
+
 /* Faults pvr_xs_check finds; watches the domain holds. */
 unsigned mock_xs_check(void);
 unsigned mock_xs_watches(void);

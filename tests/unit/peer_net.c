@@ -31,11 +31,16 @@ void net_peer_node(const char *name, const char *value)
 		mock_xs_rm(path);
 }
 
-/* A front that is Connected when the backend comes to InitWait has the rings of the last one. */
+/*
+ * A front that is Connected when the backend comes to InitWait has the rings of the last one, until its state is written
+ * again.
+ */
 void net_peer_state(enum xenbus_state state)
 {
-	if (state == XenbusStateInitWait)
+	if (state == XenbusStateInitWait) {
 		net_peer.fresh = mock_xs_number(NET_FRONT "/state") != XenbusStateConnected;
+		net_peer.front_events = mock_xs_events();
+	}
 	net_peer_node("state", (const char[]){(char)('0' + state), '\0'});
 }
 
@@ -517,7 +522,7 @@ static void on_request(void *arg)
 	long back = mock_xs_number(NET_BACK "/state");
 
 	(void)arg;
-	if (front != XenbusStateConnected)
+	if (front != XenbusStateConnected || mock_xs_events() != net_peer.front_events)
 		net_peer.fresh = 1;
 	if (net_peer.deaf)
 		return;
@@ -550,6 +555,7 @@ void net_peer_start(void)
 	mock_xs_write(NET_FRONT "/backend-id", "0");
 	mock_xs_write(NET_FRONT "/mac", "02:00:00:00:00:01");
 	mock_xs_write(NET_FRONT "/state", "1");
+	mock_xs_watch(NET_FRONT "/state");
 	net_peer_node("feature-rx-copy", "1");
 	net_peer_node("feature-sg", "1");
 	net_peer_node("feature-gso-tcpv4", "1");

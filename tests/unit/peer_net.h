@@ -55,6 +55,7 @@ struct net_peer {
 	int connected;
 	int manual; /* what is sent waits for net_peer_serve */
 	int deaf;   /* does not react to the front's state */
+	unsigned front_events; /* of the front's state when the backend went to InitWait */
 	int fresh;  /* Connected of the front is an offer to this backend */
 	_Atomic unsigned connects;
 	unsigned faults;

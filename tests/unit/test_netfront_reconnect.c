@@ -164,6 +164,42 @@ static void offer_to_a_predecessor(void)
 	close_net();
 }
 
+/* A backend that is slow has read the offer, and maps it: it is repeated, and is the same. */
+static void offer_to_a_slow_backend(void)
+{
+	struct pvr_netfront_stats stats;
+	unsigned events;
+	long refs[2];
+
+	net_peer_start();
+	open_with(0);
+	net_peer_kill();
+	net_peer.deaf = 1;
+	net_peer_state(XenbusStateInitWait);
+	CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
+	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateConnected);
+	refs[0] = net_peer_front(0, "tx-ring-ref");
+	refs[1] = net_peer_front(0, "rx-ring-ref");
+	CU_ASSERT_FATAL(mock_grant_map((grant_ref_t)refs[0], 0, 1) != NULL);
+	events = mock_xs_events();
+	while (mock_xs_events() == events) {
+		CU_ASSERT_EQUAL_FATAL(pvr_netfront_poll(queue, 64), 0);
+		pvr_netfront_wait(queue, pvr_port_now_ns() + 1000000);
+	}
+	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateConnected);
+	CU_ASSERT_EQUAL(net_peer_front(0, "tx-ring-ref"), refs[0]);
+	CU_ASSERT_EQUAL(net_peer_front(0, "rx-ring-ref"), refs[1]);
+	mock_grant_unmap((grant_ref_t)refs[0]);
+	net_peer.deaf = 0;
+	net_peer_state(XenbusStateInitWait);
+	poll_until_back(2);
+	works();
+	pvr_netfront_stats(net, &stats);
+	CU_ASSERT_EQUAL(stats.grants_leaked, 0);
+	close_net();
+	CU_ASSERT_EQUAL(mock_log_lines(), 0);
+}
+
 /* The next backend can do less. */
 static void successor_without_features(void)
 {
@@ -401,7 +437,7 @@ static void owners_reconnect_each_for_itself(void)
 
 PVR_SUITE(netfront_reconnect, CASE(packets_in_flight_end), CASE(lost_meanwhile),
 	CASE(leftover_connected_is_waited_out), CASE(killed_in_the_handshake),
-	CASE(offer_to_a_predecessor), CASE(successor_without_features), CASE(hash_is_said_again),
+	CASE(offer_to_a_predecessor), CASE(offer_to_a_slow_backend), CASE(successor_without_features), CASE(hash_is_said_again),
 	CASE(tx_page_that_stays_mapped), CASE(rx_page_that_stays_mapped), CASE(closed_for_good),
 	CASE(nobody_comes_back), CASE(fewer_queues), CASE(several_queues),
 	CASE(owners_reconnect_each_for_itself))
