@@ -7,7 +7,7 @@
  * With -d it is deaf to what becomes of its backend, as Linux's blkfront: it looks at its rings and at the backend's
  * state only, and should that ever change it fails. It then writes and reads again until the standard input ends.
  *
- * usage: guest [-q QUEUES] [-o ORDER] [-s SEGMENTS] [-p] [-u] [-d] [-S SEED] write|check|wait|machine
+ * usage: guest [-q QUEUES] [-o ORDER] [-s SEGMENTS] [-p] [-u] [-d] [-S SEED] write|check|wait|machine|reopen
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,6 +24,7 @@
 #include <pvring/process.h>
 
 #include "machine.h"
+#include "reopen.h"
 
 #define DISK         "device/vbd/51712"
 #define DEPTH        32u
@@ -377,14 +378,14 @@ int main(int argc, char **argv)
 			return 64;
 		}
 	}
-	if (optind + 1 != argc || !strchr("wcm", *argv[optind]))
+	if (optind + 1 != argc || !strchr("wcmr", *argv[optind]))
 		return 64;
 	only_check = !strcmp(argv[optind], "check");
 	rc = pvr_process_attach(NULL, 0);
 	if (rc)
 		return failure("attach", 0, rc);
-	if (*argv[optind] == 'm') {
-		rc = machine_check();
+	if (strchr("mr", *argv[optind])) {
+		rc = *argv[optind] == 'm' ? machine_check() : reopen_check(3);
 		pvr_process_detach();
 		return rc;
 	}
