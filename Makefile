@@ -34,12 +34,14 @@ src = $(wildcard $(addsuffix /*.c,$(1)))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
 
 FRONT_DIRS := rings frontend blkfront netfront
-LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libprocess.a libdom0.a libclient.a libkvm.a libmachine.a libpv.a)
+LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libprocess.a libhost.a libdom0.a libxen.a libclient.a libkvm.a libmachine.a libpv.a)
 
 # What is built only where its headers are installed; one line says what is left out.
 have = $(if $(wildcard $(1)),1)
 # The public macros are a peer to measure, not code to sanitize.
 HAVE_LIBXEN := $(if $(SAN),,$(call have,/usr/include/xen/io/ring.h))
+HAVE_XEN := $(call have,/usr/include/xengnttab.h)
+XEN_LIBS = $(if $(HAVE_XEN),-lxengnttab -lxenevtchn)
 HAVE_LIBNBD := $(call have,/usr/include/libnbd.h)
 HAVE_NBDKIT := $(call have,/usr/include/nbdkit-plugin.h)
 HAVE_NCURSES := $(call have,/usr/include/ncurses.h)
@@ -47,7 +49,7 @@ define \n
 
 
 endef
-LEFT_OUT := $(if $(HAVE_LIBNBD),,NBD_disks_(libnbd-dev)) $(if $(HAVE_LIBXEN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev)) $(if $(HAVE_NCURSES),,the_screen_of_pvring_top_(libncurses-dev))
+LEFT_OUT := $(if $(HAVE_XEN),,the_backends_on_the_real_Xen_(libxen-dev)) $(if $(HAVE_LIBNBD),,NBD_disks_(libnbd-dev)) $(if $(HAVE_LIBXEN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev)) $(if $(HAVE_NCURSES),,the_screen_of_pvring_top_(libncurses-dev))
 
 all: $(BUILD)/pvring $(if $(HAVE_NBDKIT),$(BUILD)/nbdkit-pvring-plugin.so)
 	$(foreach what,$(LEFT_OUT),@echo "left out for want of its package: $(subst _, ,$(what))"$(\n))
@@ -59,7 +61,9 @@ $(BUILD)/libblkback.a:    $(filter-out $(BUILD)/obj/blkback/$(if $(HAVE_LIBNBD),
 $(BUILD)/libnetback.a:    $(call obj,netback)
 $(BUILD)/libhypervisor.a: $(call obj,hypervisor hypervisor/store)
 $(BUILD)/libprocess.a:    $(call obj,ports/process)
+$(BUILD)/libhost.a:       $(call obj,ports/host)
 $(BUILD)/libdom0.a:       $(call obj,ports/dom0)
+$(BUILD)/libxen.a:        $(if $(HAVE_XEN),$(filter-out %/none.o,$(call obj,ports/xen)),$(BUILD)/obj/ports/xen/none.o)
 $(BUILD)/libclient.a:     $(call obj,ports/client)
 $(BUILD)/libkvm.a:        $(call obj,kvm)
 $(BUILD)/libmachine.a:    $(call obj,machine)
@@ -86,7 +90,7 @@ TOOL_OBJ := $(filter-out $(BUILD)/obj/bench/ring_xen_%,$(TOOL_OBJ))
 endif
 TOOL_OBJ := $(filter-out $(BUILD)/obj/tools/$(if $(HAVE_NCURSES),top_none.o,top_screen.o),$(TOOL_OBJ))
 $(BUILD)/pvring: $(TOOL_OBJ) $(LIBS)
-	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(TOOL_OBJ) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) \
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(TOOL_OBJ) -Wl,--start-group $(LIBS) -Wl,--end-group $(XEN_LIBS) $(LDLIBS) \
 		$(if $(HAVE_NCURSES),-lncurses -ltinfo) -o $@
 
 $(BUILD)/nbdkit-pvring-plugin.so: $(call obj,tools/nbdkit) $(BUILD)/libpvring.a $(BUILD)/libprocess.a $(BUILD)/libclient.a
@@ -117,7 +121,7 @@ test-unit: $(BUILD)/tests/unit
 # ---- the ports against the real daemon; tests/e2e/t_ports.sh runs it ---------------------------------
 $(BUILD)/tests/ports: $(call obj,tests/e2e) $(LIBS)
 	@mkdir -p $(@D)
-	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(call obj,tests/e2e) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS) -o $@
+	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(call obj,tests/e2e) -Wl,--start-group $(LIBS) -Wl,--end-group $(XEN_LIBS) $(LDLIBS) -o $@
 
 # ---- a guest program on the public headers, for both word sizes; tests/e2e/t_m32.sh runs them ------------
 $(BUILD)/tests/guest: $(call obj,tests/guest) $(addprefix $(BUILD)/,libpvring.a libprocess.a libclient.a)

@@ -5,6 +5,7 @@
 
 struct pvr_back_config {
 	const char *dir;
+	const char *host;
 	unsigned workers;
 	const char *cpus;
 	int ready_fd;

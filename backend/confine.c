@@ -66,8 +66,11 @@ static int allow_values(
 	return result;
 }
 
-static int add_rules(scmp_filter_ctx filter, const struct pvr_back_needs *needs)
+static int add_rules(
+	scmp_filter_ctx filter, const struct pvr_back_needs *needs, const struct pvr_host *host)
 {
+	unsigned host_ioctls;
+	const unsigned long *ioctls = pvr_host_ioctls(host, &host_ioctls);
 	int result = allow(filter, allowed, sizeof(allowed) / sizeof(allowed[0]));
 
 	if (!result)
@@ -75,6 +78,8 @@ static int add_rules(scmp_filter_ctx filter, const struct pvr_back_needs *needs)
 	if (!result)
 		result =
 			allow_values(filter, SCMP_SYS(ioctl), 1, needs->ioctls, needs->ioctl_count);
+	if (!result)
+		result = allow_values(filter, SCMP_SYS(ioctl), 1, ioctls, host_ioctls);
 	if (!result)
 		result = allow_values(
 			filter, SCMP_SYS(socket), 0, needs->families, needs->family_count);
@@ -84,7 +89,8 @@ static int add_rules(scmp_filter_ctx filter, const struct pvr_back_needs *needs)
 	return result;
 }
 
-int pvr_back_confine(const char *program, const struct pvr_back_needs *needs)
+int pvr_back_confine(
+	const char *program, const struct pvr_back_needs *needs, const struct pvr_host *host)
 {
 	scmp_filter_ctx filter;
 	int result;
@@ -96,7 +102,7 @@ int pvr_back_confine(const char *program, const struct pvr_back_needs *needs)
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return -ENOMEM;
-	result = add_rules(filter, needs);
+	result = add_rules(filter, needs, host);
 	if (!result)
 		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!result)

@@ -3,6 +3,8 @@
 #ifndef PVR_BACKEND_CONFINE_H
 #define PVR_BACKEND_CONFINE_H
 
+#include <pvring/host.h>
+
 /* What one kind of backend needs beyond what all do. Each array has its length behind it. */
 struct pvr_back_needs {
 	const int *calls; /* numbers of system calls, with any arguments */
@@ -15,7 +17,11 @@ struct pvr_back_needs {
 	unsigned register_count;
 };
 
-/* Confine every thread of the process for good. `program` is for log lines. 0 or a negative errno. */
-int pvr_back_confine(const char *program, const struct pvr_back_needs *needs);
+/*
+ * Confine every thread of the process for good, to that and to what handles as `host` ask of the kernel.
+ * `program` is for log lines. 0 or a negative errno.
+ */
+int pvr_back_confine(
+	const char *program, const struct pvr_back_needs *needs, const struct pvr_host *host);
 
 #endif

@@ -288,6 +288,11 @@ static unsigned default_workers(void)
 	return count < WORKERS_AUTO ? count : WORKERS_AUTO;
 }
 
+static const char *address(const struct pvr_back_config *config)
+{
+	return config->host ? config->host : config->dir;
+}
+
 static int start_workers(struct pvr_back_control *control, const struct pvr_back_config *config)
 {
 	struct pvr_back_home *home = &control->home;
@@ -303,8 +308,8 @@ static int start_workers(struct pvr_back_control *control, const struct pvr_back
 		count = PVR_BACK_WORKERS_MAX;
 	for (unsigned i = 0; i < count; i++) {
 		int cpu = pinned ? (int)cpus[i % (unsigned)pinned] : -1;
-		int result = pvr_back_worker_start(home->kind->turn, home->dir, control->wake_fd,
-			i == 0, cpu, &control->workers[i]);
+		int result = pvr_back_worker_start(home->kind->turn, address(config),
+			control->wake_fd, i == 0, cpu, &control->workers[i]);
 
 		if (result)
 			return result;
@@ -327,7 +332,7 @@ int pvr_back_control_create(const struct pvr_back_kind *kind, const struct pvr_b
 	new->home.quiet = config->quiet;
 	new->home.workers = new->workers;
 	new->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	result = new->wake_fd < 0 ? -errno : pvr_host_open(config->dir, &new->home.host);
+	result = new->wake_fd < 0 ? -errno : pvr_host_open(address(config), &new->home.host);
 	if (!result)
 		result = start_workers(new, config);
 	if (!result)
@@ -338,6 +343,11 @@ int pvr_back_control_create(const struct pvr_back_kind *kind, const struct pvr_b
 	}
 	*control = new;
 	return 0;
+}
+
+const struct pvr_host *pvr_back_control_host(const struct pvr_back_control *control)
+{
+	return control->home.host;
 }
 
 void pvr_back_control_destroy(struct pvr_back_control *control)

@@ -12,8 +12,8 @@
 struct pvr_back_control;
 
 /*
- * Connect to the hypervisor at config->dir, start the workers, watch for devices. 0, or a negative
- * errno and everything undone. config->dir must outlive it.
+ * Connect to the hypervisor, start the workers, watch for devices. 0, or a negative
+ * errno and everything undone. config->dir and config->host must outlive it.
  */
 int pvr_back_control_create(const struct pvr_back_kind *kind, const struct pvr_back_config *config,
 	struct pvr_back_control **control);
@@ -23,6 +23,9 @@ int pvr_back_control_create(const struct pvr_back_kind *kind, const struct pvr_b
  * hypervisor is gone: then everything is drained too.
  */
 int pvr_back_control_run(struct pvr_back_control *control, int stop_fd);
+
+/* The handle it watches xenstore with. */
+const struct pvr_host *pvr_back_control_host(const struct pvr_back_control *control);
 
 void pvr_back_control_destroy(struct pvr_back_control *control);
 

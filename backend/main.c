@@ -37,6 +37,31 @@ static void say_ready(int fd)
 	close(fd);
 }
 
+/* For a log line. */
+static const char *where(const struct pvr_back_config *config)
+{
+	if (config->host)
+		return config->host;
+	return config->dir ? config->dir : "default directory";
+}
+
+static int on_xen(const struct pvr_back_config *config)
+{
+	return config->host && !strcmp(config->host, PVR_HOST_XEN);
+}
+
+static void say_unreachable(const char *program, const struct pvr_back_config *config, int result)
+{
+	const char *hint = "is it running?";
+
+	if (on_xen(config) && result == -ENOSYS)
+		hint = "pvring was built without libxen-dev";
+	else if (on_xen(config))
+		hint = "is this dom0, are xen-gntdev and xen-evtchn loaded, is xenstored running?";
+	fprintf(stderr, "pvring %s: %s: cannot connect to the hypervisor: %s; %s\n", program,
+		where(config), strerror(-result), hint);
+}
+
 static int serve(const struct pvr_back_kind *kind, const struct pvr_back_needs *needs,
 	const struct pvr_back_config *config, int signal_fd)
 {
@@ -49,14 +74,10 @@ static int serve(const struct pvr_back_kind *kind, const struct pvr_back_needs *
 		return result;
 	}
 	if (result) {
-		fprintf(stderr,
-			"pvring %s: %s: cannot connect to the hypervisor: %s; is it "
-			"running?\n",
-			kind->program, config->dir ? config->dir : "default directory",
-			strerror(-result));
+		say_unreachable(kind->program, config, result);
 		return result;
 	}
-	result = pvr_back_confine(kind->program, needs);
+	result = pvr_back_confine(kind->program, needs, pvr_back_control_host(control));
 	if (result) {
 		fprintf(stderr, "pvring %s: cannot confine itself: %s\n", kind->program,
 			strerror(-result));
@@ -65,7 +86,7 @@ static int serve(const struct pvr_back_kind *kind, const struct pvr_back_needs *
 		result = pvr_back_control_run(control, signal_fd);
 		if (result)
 			fprintf(stderr, "pvring %s: %s: the hypervisor is gone\n", kind->program,
-				config->dir ? config->dir : "default directory");
+				where(config));
 	}
 	pvr_back_control_destroy(control);
 	return result;

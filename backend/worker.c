@@ -42,7 +42,7 @@
 
 struct pvr_back_worker {
 	pthread_t thread;
-	const char *dir;
+	const char *address;
 	const struct pvr_back_turn_ops *ops;
 	int wake_fd, first, cpu, may_spin;
 	sem_t started;
@@ -390,7 +390,7 @@ static int open_all(struct pvr_back_worker *worker)
 		return -ENOMEM;
 	worker->turn->ops = worker->ops;
 	worker->turn->wake_fd = worker->wake_fd;
-	result = pvr_host_open(worker->dir, &worker->turn->host);
+	result = pvr_host_open(worker->address, &worker->turn->host);
 	if (!result && worker->ops->open)
 		result = worker->ops->open(worker->turn, worker->first);
 	return result;
@@ -460,7 +460,7 @@ static void worker_free(struct pvr_back_worker *worker)
 	free(worker);
 }
 
-int pvr_back_worker_start(const struct pvr_back_turn_ops *ops, const char *dir, int wake_fd,
+int pvr_back_worker_start(const struct pvr_back_turn_ops *ops, const char *address, int wake_fd,
 	int first, int cpu, struct pvr_back_worker **worker)
 {
 	struct pvr_back_worker *new = calloc(1, sizeof(*new));
@@ -475,7 +475,7 @@ int pvr_back_worker_start(const struct pvr_back_turn_ops *ops, const char *dir, 
 		return result;
 	}
 	new->ops = ops;
-	new->dir = dir;
+	new->address = address;
 	new->wake_fd = wake_fd;
 	new->first = first;
 	new->cpu = cpu;

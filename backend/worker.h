@@ -13,11 +13,11 @@
 struct pvr_back_worker;
 
 /*
- * Start a thread on the hypervisor at `dir`. `wake_fd`, an eventfd, is written whenever the state
+ * Start a thread on the hypervisor at `address` (pvr_host_open). `wake_fd`, an eventfd, is written whenever the state
  * of one of its rings has changed. `first`: of the process's workers. `cpu`: where it runs, -1:
  * anywhere. 0 or a negative errno.
  */
-int pvr_back_worker_start(const struct pvr_back_turn_ops *ops, const char *dir, int wake_fd,
+int pvr_back_worker_start(const struct pvr_back_turn_ops *ops, const char *address, int wake_fd,
 	int first, int cpu, struct pvr_back_worker **worker);
 /* It has no rings any more. NULL is allowed. */
 void pvr_back_worker_stop(struct pvr_back_worker *worker);

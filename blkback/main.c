@@ -16,6 +16,7 @@ int pvr_blkback_run(const struct pvr_blkback_config *config)
 {
 	struct pvr_back_config back = {
 		.dir = config->dir,
+		.host = config->host,
 		.workers = config->workers,
 		.cpus = config->cpus,
 		.ready_fd = config->ready_fd,

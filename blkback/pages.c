@@ -19,6 +19,17 @@ void pvr_blkback_page_ask(struct pvr_blkback_pages *pages, struct pvr_blkback_pa
 	pages->want[pages->asked++] = page;
 }
 
+void pvr_blkback_pages_ask(struct pvr_blkback_pages *pages, struct pvr_blkback_page *page,
+	const struct pvr_blkback_segment *segments, unsigned count,
+	struct pvr_blkback_grants *grants, domid_t domid, int readonly)
+{
+	for (unsigned i = 0; i < count; i++) {
+		pvr_blkback_page_ask(pages, &page[i], grants, domid, segments[i].ref, readonly);
+		if (!grants && i)
+			pages->map[pages->asked - 1].joined = 1;
+	}
+}
+
 /* Mappings have run out: what is kept and not in use goes, and those that failed are tried again. */
 static unsigned map_again(
 	struct pvr_blkback_pages *pages, struct pvr_host *host, struct pvr_blkback_grants *grants)

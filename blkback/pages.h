@@ -34,6 +34,13 @@ struct pvr_blkback_pages {
  */
 void pvr_blkback_page_ask(struct pvr_blkback_pages *pages, struct pvr_blkback_page *page,
 	struct pvr_blkback_grants *grants, domid_t domid, grant_ref_t ref, int readonly);
+/*
+ * `count` pages of one request, which are put back together. They are not asked for as one when they
+ * may be kept, for each is then kept by itself.
+ */
+void pvr_blkback_pages_ask(struct pvr_blkback_pages *pages, struct pvr_blkback_page *page,
+	const struct pvr_blkback_segment *segments, unsigned count,
+	struct pvr_blkback_grants *grants, domid_t domid, int readonly);
 /* Map what was asked for, and keep what there is room for in `grants`: how many were mapped. */
 unsigned pvr_blkback_pages_map(
 	struct pvr_blkback_pages *pages, struct pvr_host *host, struct pvr_blkback_grants *grants);

@@ -206,9 +206,8 @@ static void map_batch(
 		if (ring->limits && job->request.segments)
 			pvr_blkback_limits_charge(ring->limits, batch->now, 0, job->request.bytes);
 		job->pages = job->request.segments;
-		for (unsigned page = 0; page < job->pages; page++)
-			pvr_blkback_page_ask(&turn->pages, &job->page[page], ring->grants,
-				ring->offer.domid, job->segment[page].ref, readonly);
+		pvr_blkback_pages_ask(&turn->pages, job->page, job->segment, job->pages,
+			ring->grants, ring->offer.domid, readonly);
 	}
 	map_pages(ring, turn);
 }

@@ -10,6 +10,7 @@ int pvr_netback_run(const struct pvr_netback_config *config)
 {
 	struct pvr_back_config back = {
 		.dir = config->dir,
+		.host = config->host,
 		.workers = config->workers,
 		.cpus = config->cpus,
 		.ready_fd = config->ready_fd,

@@ -33,8 +33,10 @@ static void ask_page(struct pvr_netback_queue *queue, const struct pvr_netback_s
 	if (fixed) {
 		pvr_netback_count(queue, &queue->counts.grants_static, 1);
 	} else {
-		tx->map[tx->maps] = (struct pvr_host_map){
-			.domid = queue->vif->spec.domid, .readonly = 1, .ref = slice->ref};
+		tx->map[tx->maps] = (struct pvr_host_map){.domid = queue->vif->spec.domid,
+			.readonly = 1,
+			.joined = tx->maps > 0, /* the batch is unmapped as one */
+			.ref = slice->ref};
 		tx->map_page[tx->maps++] = (uint16_t)tx->pages;
 	}
 	tx->pages++;

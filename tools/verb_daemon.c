@@ -4,9 +4,14 @@
 
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <pvring/blkback.h>
+#include <pvring/host.h>
+#include <pvring/hypervisor.h>
 #include <pvring/netback.h>
 
 #include "args.h"
@@ -15,7 +20,7 @@ struct daemon {
 	struct verb_args args;
 	uint64_t workers, domains, grant_frames;
 	const char *cpus;
-	int restart;
+	int restart, xen;
 };
 
 static const struct argp_option hypervisor_keys[] = {
@@ -28,6 +33,10 @@ static const struct argp_option hypervisor_keys[] = {
 
 static const struct argp_option backend_keys[] = {
 	DIR_OPTION,
+	{"xen", 'x', NULL, 0,
+		"serve the domains of the Xen that this system is dom0 of (found by itself where no "
+		"hypervisor of pvring's runs in DIR); DIR is then for statistics and journals",
+		0},
 	{"restart", 'r', NULL, 0, "start again whenever it dies; guests reconnect", 0},
 	{"workers", 'w', "N", 0, "threads that own rings (default: one a CPU, at most 4)", 0},
 	{"cpus", 'c', "LIST", 0, "CPUs that the workers run on, in turn, as in 0-3,6 (default: any)", 0},
@@ -60,6 +69,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_failure(
 				state, EX_USAGE, 0, "--workers %s: a number from 1 to 64", arg);
 		return 0;
+	case 'x':
+		d->xen = 1;
+		return 0;
 	case 'r':
 		d->restart = 1;
 		return 0;
@@ -90,6 +102,25 @@ int verb_hypervisor(int argc, char **argv)
 	return tool_status(pvr_hypervisor_run(&config));
 }
 
+/*
+ * Which hypervisor a backend serves: Xen when that is asked for, or when nothing is and there is Xen but none of
+ * our daemons. NULL: the one in `dir`. Nobody but us makes the directory then.
+ */
+static const char *host_of(const struct daemon *d, const char *dir)
+{
+	int xen = d->xen, control;
+
+	if (!xen && !d->args.given_dir && !getenv(PVR_HV_ENV_DIR) && pvr_host_on_xen()) {
+		control = pvr_hv_connect(dir);
+		xen = control < 0;
+		if (control >= 0)
+			close(control);
+	}
+	if (xen)
+		mkdir(dir, 0755);
+	return xen ? PVR_HOST_XEN : NULL;
+}
+
 static int blkback_body(void *config)
 {
 	return tool_status(pvr_blkback_run(config));
@@ -106,8 +137,10 @@ int verb_blkback(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &d);
 
+	const char *dir = verb_args_dir(&d.args);
 	struct pvr_blkback_config config = {
-		.dir = verb_args_dir(&d.args),
+		.dir = dir,
+		.host = host_of(&d, dir),
 		.ready_fd = -1,
 		.workers = (unsigned)d.workers,
 		.cpus = d.cpus,
@@ -132,8 +165,10 @@ int verb_netback(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &d);
 
+	const char *dir = verb_args_dir(&d.args);
 	struct pvr_netback_config config = {
-		.dir = verb_args_dir(&d.args),
+		.dir = dir,
+		.host = host_of(&d, dir),
 		.ready_fd = -1,
 		.workers = (unsigned)d.workers,
 		.cpus = d.cpus,

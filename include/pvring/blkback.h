@@ -27,7 +27,8 @@
 #include <stdint.h>
 
 struct pvr_blkback_config {
-	const char *dir;  /* of the hypervisor's sockets */
+	const char *dir;  /* of the hypervisor's sockets, of the statistics and of the journals */
+	const char *host; /* which hypervisor, as for pvr_host_open; NULL: the one in dir */
 	unsigned workers; /* threads; 0: one of each of cpus, or one a CPU and at most 4 */
 	const char *cpus; /* where they run, in turn: "0-3,6"; NULL: anywhere. -EINVAL when it is no such list */
 	int ready_fd;     /* one byte is written when backend/vbd is watched; -1: none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The backend's waist: what a hypervisor supplies to a backend in dom0. Two implementations, chosen by
- * linking: ours (ports/dom0) and real Xen's libraries (ports/xen); the unit tests link a mock.
+ * The backend's waist: what a hypervisor supplies to a backend in dom0. Two implementations, chosen when a
+ * handle is opened: over our daemon (ports/dom0) and over the real Xen (ports/xen); the unit tests link a mock.
  *
  * A struct pvr_host belongs to one thread; a worker that wants its own opens its own. Everything a handle
  * still holds is released when it is closed, or by the hypervisor when the process dies.
@@ -20,25 +20,41 @@
 
 struct pvr_host;
 
+#define PVR_HOST_XEN "xen" /* the address of the real Xen; no directory, for it has no slash */
+
 /*
- * Open a handle. `address`: the directory of the hypervisor's sockets, NULL for the default. Errors:
- * -ENOENT no hypervisor there, -EACCES this user is not dom0 there, -ECONNREFUSED.
+ * Open a handle. `address`: the directory of our hypervisor's sockets, NULL for the default; or PVR_HOST_XEN:
+ * the Xen that this system is dom0 of. Errors: -ENOENT no hypervisor there, -EACCES this user is not dom0
+ * there, -ECONNREFUSED, -ENOSYS: built without Xen's libraries.
  */
 int pvr_host_open(const char *address, struct pvr_host **host);
 void pvr_host_close(struct pvr_host *host);
+
+/* 1 when this system is dom0 of the real Xen (/proc/xen/capabilities says control_d). */
+int pvr_host_on_xen(void);
+
+/*
+ * The ioctl requests that the functions below make, `*count` of them, which a process that confines itself has
+ * to allow; what they call beside is reading, writing, messages, and mapping memory.
+ */
+const unsigned long *pvr_host_ioctls(const struct pvr_host *host, unsigned *count);
 
 /* The hypervisor is gone: every later call fails with -ECONNRESET; whoever sees it ends in order. */
 
 /* ---- grants ---- */
 
 /*
- * One page to map. In: domid, ref, readonly. Out: status (GNTST_okay or a negative GNTST_*), and when okay
- * `address`, the page in this process, and `handle`, which unmap needs. The page may change at any time
+ * One page to map. In: domid, ref, readonly, joined. Out: status (GNTST_okay or a negative GNTST_*), and when
+ * okay `address`, the page in this process, and `handle`, which unmap needs. The page may change at any time
  * under the reader: its owner can write it.
+ *
+ * `joined`: it will be unmapped together with the element before it. Where a mapping costs system calls the
+ * two are then one, and it ends when the last of them is unmapped.
  */
 struct pvr_host_map {
 	domid_t domid;
 	uint8_t readonly;
+	uint8_t joined;
 	int16_t status;
 	grant_ref_t ref;
 	uint32_t handle;

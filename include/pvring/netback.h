@@ -5,7 +5,7 @@
  *
  * An interface is described by nodes of its backend directory that the toolstack writes:
  *   mac      of the frontend, "02:00:00:00:00:01"
- *   type     the outside (ours; missing: "tap"):
+ *   type     the outside (ours; missing, or libxl's "vif": "tap"):
  *            "tap"   a TAP device, named by vifname; made if it is not there, gone with the interface then
  *            "passt" a Unix stream socket that speaks passt's framing (a length of four bytes, most significant first,
  *                    before each packet); params is its path
@@ -42,6 +42,7 @@ enum {
 
 struct pvr_netback_config {
 	const char *dir; /* as in struct pvr_blkback_config, all of them */
+	const char *host;
 	unsigned workers;
 	const char *cpus;
 	int ready_fd;

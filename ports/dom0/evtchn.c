@@ -12,7 +12,7 @@
 
 #include "internal.h"
 
-int evtchn_open(struct pvr_host *host)
+int evtchn_open(struct dom0 *host)
 {
 	host->ports = calloc(PORTS, sizeof(*host->ports));
 	host->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -21,7 +21,7 @@ int evtchn_open(struct pvr_host *host)
 	return host->epoll < 0 ? -errno : 0;
 }
 
-static void port_forget(struct pvr_host *host, struct dom0_port *p)
+static void port_forget(struct dom0 *host, struct dom0_port *p)
 {
 	struct foreign *foreign = p->foreign;
 
@@ -34,7 +34,7 @@ static void port_forget(struct pvr_host *host, struct dom0_port *p)
 	foreign_put(host, foreign);
 }
 
-void evtchn_close(struct pvr_host *host)
+void evtchn_close(struct dom0 *host)
 {
 	for (uint32_t port = 0; host->ports && port < PORTS; port++)
 		if (host->ports[port].foreign)
@@ -45,7 +45,7 @@ void evtchn_close(struct pvr_host *host)
 	host->ports = NULL;
 }
 
-static void port_close(struct pvr_host *host, evtchn_port_t port)
+static void port_close(struct dom0 *host, evtchn_port_t port)
 {
 	struct evtchn_close arg = {.port = port};
 
@@ -53,8 +53,9 @@ static void port_close(struct pvr_host *host, evtchn_port_t port)
 		sizeof(arg), 1, NULL, NULL);
 }
 
-int pvr_host_evtchn_bind(struct pvr_host *host, domid_t domid, evtchn_port_t remote)
+int dom0_evtchn_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote)
 {
+	struct dom0 *host = dom0_of(base);
 	struct evtchn_bind_interdomain bind = {.remote_dom = domid, .remote_port = remote};
 	struct foreign *foreign;
 	unsigned count = 2;
@@ -88,13 +89,14 @@ int pvr_host_evtchn_bind(struct pvr_host *host, domid_t domid, evtchn_port_t rem
 	return (int)bind.local_port;
 }
 
-static struct dom0_port *port_get(struct pvr_host *host, evtchn_port_t port)
+static struct dom0_port *port_get(struct dom0 *host, evtchn_port_t port)
 {
 	return port < PORTS && host->ports[port].foreign ? &host->ports[port] : NULL;
 }
 
-void pvr_host_evtchn_unbind(struct pvr_host *host, evtchn_port_t port)
+void dom0_evtchn_unbind(struct pvr_host *base, evtchn_port_t port)
 {
+	struct dom0 *host = dom0_of(base);
 	struct dom0_port *p = port_get(host, port);
 
 	if (!p)
@@ -103,8 +105,9 @@ void pvr_host_evtchn_unbind(struct pvr_host *host, evtchn_port_t port)
 	port_close(host, port);
 }
 
-void pvr_host_evtchn_notify(struct pvr_host *host, evtchn_port_t port)
+void dom0_evtchn_notify(struct pvr_host *base, evtchn_port_t port)
 {
+	struct dom0 *host = dom0_of(base);
 	const struct dom0_port *p = port_get(host, port);
 	uint64_t one = 1;
 	ssize_t n = p ? write(p->tx, &one, sizeof(one)) : 0;
@@ -112,14 +115,16 @@ void pvr_host_evtchn_notify(struct pvr_host *host, evtchn_port_t port)
 	(void)n;
 }
 
-int pvr_host_evtchn_fd(struct pvr_host *host)
+int dom0_evtchn_fd(struct pvr_host *base)
 {
+	struct dom0 *host = dom0_of(base);
 	return host->epoll;
 }
 
 /* One at a time, so that the descriptor is readable as long as there is another. */
-int pvr_host_evtchn_pending(struct pvr_host *host)
+int dom0_evtchn_pending(struct pvr_host *base)
 {
+	struct dom0 *host = dom0_of(base);
 	struct epoll_event event;
 
 	return epoll_wait(host->epoll, &event, 1, 0) == 1 ? (int)event.data.u32 : -EAGAIN;

@@ -20,7 +20,7 @@ static void foreign_free(struct foreign *f)
 	free(f);
 }
 
-static void foreign_unlink(struct pvr_host *host, struct foreign *foreign)
+static void foreign_unlink(struct dom0 *host, struct foreign *foreign)
 {
 	struct foreign **at = &host->foreign;
 
@@ -37,7 +37,7 @@ static void *map_shared(int fd, size_t bytes)
 }
 
 /* Map what the hypervisor handed out; takes memory_fd in any case. */
-static struct foreign *foreign_new(const struct pvr_host *host, domid_t domid,
+static struct foreign *foreign_new(const struct dom0 *host, domid_t domid,
 	const struct pvr_hv_foreign *hv, int memory_fd, int books_fd)
 {
 	struct foreign *f = calloc(1, sizeof(*f));
@@ -69,7 +69,7 @@ static struct foreign *foreign_new(const struct pvr_host *host, domid_t domid,
 	return f;
 }
 
-static struct foreign *foreign_find(const struct pvr_host *host, domid_t domid)
+static struct foreign *foreign_find(const struct dom0 *host, domid_t domid)
 {
 	struct foreign *f = host->foreign;
 
@@ -78,7 +78,7 @@ static struct foreign *foreign_find(const struct pvr_host *host, domid_t domid)
 	return f;
 }
 
-void foreign_put(struct pvr_host *host, struct foreign *foreign)
+void foreign_put(struct dom0 *host, struct foreign *foreign)
 {
 	if (foreign->mapped || foreign->ports)
 		return;
@@ -86,13 +86,13 @@ void foreign_put(struct pvr_host *host, struct foreign *foreign)
 	foreign_free(foreign);
 }
 
-static void foreign_retire(struct pvr_host *host, struct foreign *foreign)
+static void foreign_retire(struct dom0 *host, struct foreign *foreign)
 {
 	foreign->stale = 1;
 	foreign_put(host, foreign);
 }
 
-int foreign_refresh(struct pvr_host *host, domid_t domid, struct foreign **foreign)
+int foreign_refresh(struct dom0 *host, domid_t domid, struct foreign **foreign)
 {
 	struct foreign *known = foreign_find(host, domid);
 	struct pvr_hv_foreign hv;
@@ -127,7 +127,7 @@ int foreign_refresh(struct pvr_host *host, domid_t domid, struct foreign **forei
 	return err;
 }
 
-struct foreign *foreign_get(struct pvr_host *host, domid_t domid)
+struct foreign *foreign_get(struct dom0 *host, domid_t domid)
 {
 	struct foreign *f = host->foreign;
 
@@ -142,7 +142,7 @@ struct foreign *foreign_get(struct pvr_host *host, domid_t domid)
 	return f;
 }
 
-void foreign_close_all(struct pvr_host *host)
+void foreign_close_all(struct dom0 *host)
 {
 	while (host->foreign) {
 		struct foreign *f = host->foreign;

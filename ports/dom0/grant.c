@@ -11,7 +11,7 @@
 
 #include "internal.h"
 
-int grant_open(struct pvr_host *host, int maptrack_fd, uint32_t entries)
+int grant_open(struct dom0 *host, int maptrack_fd, uint32_t entries)
 {
 	host->free = calloc(entries, sizeof(*host->free));
 	host->owner = calloc(entries, sizeof(*host->owner));
@@ -29,7 +29,7 @@ int grant_open(struct pvr_host *host, int maptrack_fd, uint32_t entries)
 	return 0;
 }
 
-void grant_close(struct pvr_host *host)
+void grant_close(struct dom0 *host)
 {
 	for (uint32_t i = 0; i < host->tracks_count; i++)
 		if (host->owner[i])
@@ -40,7 +40,7 @@ void grant_close(struct pvr_host *host)
 	free(host->owner);
 }
 
-static int16_t page_map(struct pvr_host *host, struct foreign *foreign, struct pvr_host_map *map)
+static int16_t page_map(struct dom0 *host, struct foreign *foreign, struct pvr_host_map *map)
 {
 	uint32_t frame;
 
@@ -65,7 +65,7 @@ static int16_t page_map(struct pvr_host *host, struct foreign *foreign, struct p
  * Undo page_map. Where another client sits stopped or dead on the entry's lock, the handle stays
  * taken until this connection ends and the hypervisor recovers it.
  */
-static void page_unmap(struct pvr_host *host, uint32_t handle)
+static void page_unmap(struct dom0 *host, uint32_t handle)
 {
 	if (handle >= host->tracks_count || !host->owner[handle])
 		return;
@@ -79,8 +79,9 @@ static void page_unmap(struct pvr_host *host, uint32_t handle)
 		foreign_put(host, foreign);
 }
 
-unsigned pvr_host_map(struct pvr_host *host, struct pvr_host_map *maps, unsigned count)
+unsigned dom0_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 {
+	struct dom0 *host = dom0_of(base);
 	unsigned okay = 0;
 
 	for (unsigned i = 0; i < count; i++) {
@@ -94,8 +95,9 @@ unsigned pvr_host_map(struct pvr_host *host, struct pvr_host_map *maps, unsigned
 	return okay;
 }
 
-void pvr_host_unmap(struct pvr_host *host, const struct pvr_host_map *maps, unsigned count)
+void dom0_unmap(struct pvr_host *base, const struct pvr_host_map *maps, unsigned count)
 {
+	struct dom0 *host = dom0_of(base);
 	for (unsigned i = 0; i < count; i++)
 		page_unmap(host, maps[i].handle);
 }
@@ -123,9 +125,10 @@ static int area_place(const struct foreign *foreign, struct pvr_host_area *area)
 	return 0;
 }
 
-int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *refs, unsigned count,
+int dom0_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
 	struct pvr_host_area *area, int16_t *status)
 {
+	struct dom0 *host = dom0_of(base);
 	struct foreign *foreign;
 	unsigned done = 0;
 
@@ -151,7 +154,7 @@ int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *r
 	if (err == -ENOMEM)
 		*status = GNTST_general_error;
 	if (err) {
-		pvr_host_unmap(host, area->pages, done);
+		dom0_unmap(base, area->pages, done);
 		area->count = 0;
 	}
 	if (--foreign->mapped == 0)
@@ -163,17 +166,17 @@ int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *r
 	return err ? -EACCES : 0;
 }
 
-void pvr_host_unmap_area(struct pvr_host *host, struct pvr_host_area *area)
+void dom0_unmap_area(struct pvr_host *base, struct pvr_host_area *area)
 {
 	if (!area->count)
 		return;
 	munmap(area->address, (size_t)area->count * PAGE_SIZE);
-	pvr_host_unmap(host, area->pages, area->count);
+	dom0_unmap(base, area->pages, area->count);
 	area->count = 0;
 	area->address = NULL;
 }
 
-unsigned pvr_host_copy(struct pvr_host *host, struct pvr_host_copy *copies, unsigned count)
+unsigned dom0_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned count)
 {
 	unsigned okay = 0;
 
@@ -186,12 +189,12 @@ unsigned pvr_host_copy(struct pvr_host *host, struct pvr_host_copy *copies, unsi
 			c->status = GNTST_bad_copy_arg;
 			continue;
 		}
-		if (pvr_host_map(host, &map, 1)) {
+		if (dom0_map(base, &map, 1)) {
 			char *page = (char *)map.address + c->offset;
 
 			memcpy(c->to_guest ? (void *)page : c->local,
 				c->to_guest ? c->local : (void *)page, c->length);
-			pvr_host_unmap(host, &map, 1);
+			dom0_unmap(base, &map, 1);
 			okay++;
 		}
 		c->status = map.status;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A backend's handle on the hypervisor: opening and closing. */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "internal.h"
 
 /* Take the role of dom0 on the control connection and map what comes with it. */
-static int role_take(struct pvr_host *host)
+static int role_take(struct dom0 *host)
 {
 	struct pvr_hv_dom0 dom0;
 	size_t length = sizeof(dom0);
@@ -27,37 +29,67 @@ static int role_take(struct pvr_host *host)
 	return err;
 }
 
-int pvr_host_open(const char *address, struct pvr_host **out)
+static void dom0_close(struct pvr_host *base)
 {
-	struct pvr_host *host = calloc(1, sizeof(*host));
-	int err;
+	struct dom0 *host = dom0_of(base);
 
-	if (!host)
-		return -ENOMEM;
-	host->epoll = -1;
-	host->control = pvr_hv_connect(address);
-	err = host->control < 0 ? host->control : role_take(host);
-	if (!err)
-		err = evtchn_open(host);
-	if (!err)
-		err = store_open(host, address);
-	if (err) {
-		pvr_host_close(host);
-		return err == -EPERM ? -EACCES : err;
-	}
-	*out = host;
-	return 0;
-}
-
-void pvr_host_close(struct pvr_host *host)
-{
-	if (!host)
-		return;
-	store_close(host);
+	host_store_close(base);
 	evtchn_close(host);
 	grant_close(host);
 	foreign_close_all(host);
 	if (host->control >= 0)
 		close(host->control);
 	free(host);
+}
+
+static const struct host_ops ops = {
+	.close = dom0_close,
+	.map = dom0_map,
+	.unmap = dom0_unmap,
+	.map_area = dom0_map_area,
+	.unmap_area = dom0_unmap_area,
+	.copy = dom0_copy,
+	.evtchn_bind = dom0_evtchn_bind,
+	.evtchn_unbind = dom0_evtchn_unbind,
+	.evtchn_notify = dom0_evtchn_notify,
+	.evtchn_fd = dom0_evtchn_fd,
+	.evtchn_pending = dom0_evtchn_pending,
+};
+
+/* xenstored's socket stands beside the daemon's own; who names no daemon may name a socket. */
+static int store_connect(struct pvr_host *base, const char *given)
+{
+	const char *told = given ? NULL : getenv("XENSTORED_PATH");
+	char dir[PATH_MAX], path[PATH_MAX];
+	int err = pvr_hv_dir(given, dir, sizeof(dir));
+	int n = err ? 0 : snprintf(path, sizeof(path), "%s/%s", dir, PVR_XS_SOCKET);
+
+	if (told)
+		return host_store_open(base, told);
+	if (err || n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
+	return host_store_open(base, path);
+}
+
+int dom0_open(const char *dir, struct pvr_host **out)
+{
+	struct dom0 *host = calloc(1, sizeof(*host));
+	int err;
+
+	if (!host)
+		return -ENOMEM;
+	host->base.ops = &ops;
+	host->epoll = -1;
+	host->control = pvr_hv_connect(dir);
+	err = host->control < 0 ? host->control : role_take(host);
+	if (!err)
+		err = evtchn_open(host);
+	if (!err)
+		err = store_connect(&host->base, dir);
+	if (err) {
+		dom0_close(&host->base);
+		return err == -EPERM ? -EACCES : err;
+	}
+	*out = &host->base;
+	return 0;
 }

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 #include <pvring/gnttab.h>
-#include <pvring/host.h>
 #include <pvring/hypervisor.h>
+
+#include "../host/internal.h"
 
 #define PAGE_SIZE 4096u
 #define PORTS     ((uint32_t)EVTCHN_2L_NR_CHANNELS)
@@ -35,9 +36,8 @@ struct dom0_port {
 	int rx, tx;
 };
 
-struct dom0_store;
-
-struct pvr_host {
+struct dom0 {
+	struct pvr_host base;
 	int control;
 	uint32_t client;
 	struct pvr_maptrack *tracks;
@@ -48,24 +48,39 @@ struct pvr_host {
 	struct foreign *foreign; /* opened, the last used first */
 	struct dom0_port *ports;
 	int epoll;
-	struct dom0_store *store;
 };
 
 /* foreign.c: the current generation as this handle knows it, opened if it is not known; NULL: no
  * such domain. */
-struct foreign *foreign_get(struct pvr_host *host, domid_t domid);
+struct foreign *foreign_get(struct dom0 *host, domid_t domid);
 /* Ask the hypervisor for the current generation. 0 or a negative errno; *foreign is then set. */
-int foreign_refresh(struct pvr_host *host, domid_t domid, struct foreign **foreign);
+int foreign_refresh(struct dom0 *host, domid_t domid, struct foreign **foreign);
 /* Forget it if nothing holds it any more. */
-void foreign_put(struct pvr_host *host, struct foreign *foreign);
-void foreign_close_all(struct pvr_host *host);
+void foreign_put(struct dom0 *host, struct foreign *foreign);
+void foreign_close_all(struct dom0 *host);
 
-/* evtchn.c, grant.c, store.c: this part of opening and closing a handle. */
-int evtchn_open(struct pvr_host *host);
-void evtchn_close(struct pvr_host *host);
-int grant_open(struct pvr_host *host, int maptrack_fd, uint32_t entries);
-void grant_close(struct pvr_host *host);
-int store_open(struct pvr_host *host, const char *address);
-void store_close(struct pvr_host *host);
+static inline struct dom0 *dom0_of(struct pvr_host *base)
+{
+	return (struct dom0 *)base;
+}
+
+/* evtchn.c, grant.c: this part of opening and closing a handle. */
+int evtchn_open(struct dom0 *host);
+void evtchn_close(struct dom0 *host);
+int grant_open(struct dom0 *host, int maptrack_fd, uint32_t entries);
+void grant_close(struct dom0 *host);
+
+/* The functions of struct host_ops. */
+unsigned dom0_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
+void dom0_unmap(struct pvr_host *base, const struct pvr_host_map *maps, unsigned count);
+int dom0_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
+	struct pvr_host_area *area, int16_t *status);
+void dom0_unmap_area(struct pvr_host *base, struct pvr_host_area *area);
+unsigned dom0_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned count);
+int dom0_evtchn_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote);
+void dom0_evtchn_unbind(struct pvr_host *base, evtchn_port_t port);
+void dom0_evtchn_notify(struct pvr_host *base, evtchn_port_t port);
+int dom0_evtchn_fd(struct pvr_host *base);
+int dom0_evtchn_pending(struct pvr_host *base);
 
 #endif

@@ -274,6 +274,18 @@ void pvr_host_close(struct pvr_host *host)
 	free(host);
 }
 
+int pvr_host_on_xen(void)
+{
+	return 0;
+}
+
+const unsigned long *pvr_host_ioctls(const struct pvr_host *host, unsigned *count)
+{
+	(void)host;
+	*count = 0;
+	return NULL;
+}
+
 /* ---- host.h: grants ---- */
 
 void mock_hold_maps(int held)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The xenstore connection of a handle, and the queue of its watch events. */
-#ifndef PVR_DOM0_STORE_H
-#define PVR_DOM0_STORE_H
+#ifndef PVR_HOST_STORE_H
+#define PVR_HOST_STORE_H
 
 #include <pvring/xen/xs_wire.h>
 
@@ -17,7 +17,7 @@ struct watch_text {
 	char text[];
 };
 
-struct dom0_store {
+struct host_store {
 	int fd;
 	int lost;
 	uint32_t request;
@@ -29,17 +29,17 @@ struct dom0_store {
 	unsigned events_count;
 };
 
-int watch_add(struct dom0_store *s, const char *path, const char *token);
-void watch_remove(struct dom0_store *s, const char *path, const char *token);
-void watches_free(struct dom0_store *s);
+int watch_add(struct host_store *s, const char *path, const char *token);
+void watch_remove(struct host_store *s, const char *path, const char *token);
+void watches_free(struct host_store *s);
 
 /* Queue the event in s->head and s->body, unless an equal one waits already. */
-void watch_event_take(struct dom0_store *s);
+void watch_event_take(struct host_store *s);
 
 /*
  * The oldest event, as pvr_host_store_event: 1, 0, or -E2BIG when the caller's room is too small.
  */
 int watch_event_next(
-	struct dom0_store *s, char *path, size_t path_size, char *token, size_t token_size);
+	struct host_store *s, char *path, size_t path_size, char *token, size_t token_size);
 
 #endif

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A backend's xenstore client: Xen's xs_wire over the stream socket. One request at a time; watch
- * events that arrive between a request and its reply wait in a queue (watch.c).
+ * A backend's xenstore client: Xen's xs_wire over the stream socket, of our xenstored or of Xen's. One
+ * request at a time; watch events that arrive between a request and its reply wait in a queue
+ * (watch.c).
+ *
+ * libxenstore would do for Xen's, but its reader thread queues whatever arrives without a bound, so a
+ * guest that writes its state in a loop would fill this process's memory (XSA-349).
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,24 +28,15 @@ static const struct {
 #undef XSD_ERROR
 };
 
-static int store_connect(const char *address)
+static int store_connect(const char *path)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	const char *path = address ? NULL : getenv("XENSTORED_PATH");
-	char dir[sizeof(sun.sun_path)];
-	int err = 0, n;
+	int fd, err;
 
-	if (path) {
-		n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	} else {
-		err = pvr_hv_dir(address, dir, sizeof(dir));
-		n = snprintf(
-			sun.sun_path, sizeof(sun.sun_path), "%s/%s", err ? "" : dir, PVR_XS_SOCKET);
-	}
-	if (err || n < 0 || (size_t)n >= sizeof(sun.sun_path))
+	if (strlen(path) >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
+	strcpy(sun.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun))) {
 		err = -errno;
 		close(fd);
@@ -50,20 +45,20 @@ static int store_connect(const char *address)
 	return fd < 0 ? -errno : fd;
 }
 
-int store_open(struct pvr_host *host, const char *address)
+int host_store_open(struct pvr_host *host, const char *path)
 {
-	struct dom0_store *s = calloc(1, sizeof(*s));
+	struct host_store *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
 	host->store = s;
-	s->fd = store_connect(address);
+	s->fd = store_connect(path);
 	return s->fd < 0 ? s->fd : 0;
 }
 
-void store_close(struct pvr_host *host)
+void host_store_close(struct pvr_host *host)
 {
-	struct dom0_store *s = host->store;
+	struct host_store *s = host->store;
 
 	if (!s)
 		return;
@@ -74,7 +69,7 @@ void store_close(struct pvr_host *host)
 }
 
 /* The stream is broken or the daemon speaks nonsense: nothing more can be made of it. */
-static int store_lost(struct dom0_store *s)
+static int store_lost(struct host_store *s)
 {
 	s->lost = 1;
 	return -ECONNRESET;
@@ -84,7 +79,7 @@ static int store_lost(struct dom0_store *s)
  * Go on receiving the message under way. 1: complete in s->head and s->body; 0: no more bytes now
  * (only with MSG_DONTWAIT in flags); -ECONNRESET.
  */
-static int message_receive(struct dom0_store *s, int flags)
+static int message_receive(struct host_store *s, int flags)
 {
 	for (;;) {
 		size_t want = sizeof(s->head) - s->got;
@@ -114,7 +109,7 @@ static int message_receive(struct dom0_store *s, int flags)
 	return 1;
 }
 
-static int request_send(struct dom0_store *s, const struct xsd_sockmsg *head, const char *body)
+static int request_send(struct host_store *s, const struct xsd_sockmsg *head, const char *body)
 {
 	struct iovec parts[2] = {
 		{(void *)(uintptr_t)head, sizeof(*head)}, {(void *)(uintptr_t)body, head->len}};
@@ -149,7 +144,7 @@ static int error_number(const char *name)
 /* Send a request of `length` bytes and sleep until its reply is in s->body: its length, or a
  * negative errno. */
 static int talk(
-	struct dom0_store *s, uint32_t type, pvr_host_tx tx, const char *body, size_t length)
+	struct host_store *s, uint32_t type, pvr_host_tx tx, const char *body, size_t length)
 {
 	struct xsd_sockmsg head = {
 		.type = type, .req_id = ++s->request, .tx_id = tx, .len = (uint32_t)length};
@@ -177,7 +172,7 @@ static int talk(
 }
 
 /* A request whose payload is path, NUL, and `length` bytes of data. */
-static int talk_path(struct dom0_store *s, uint32_t type, pvr_host_tx tx, const char *path,
+static int talk_path(struct host_store *s, uint32_t type, pvr_host_tx tx, const char *path,
 	const char *data, size_t length)
 {
 	size_t path_size = strlen(path) + 1;
@@ -260,7 +255,7 @@ int pvr_host_store_set_perms(
 
 int pvr_host_store_watch(struct pvr_host *host, const char *path, const char *token)
 {
-	struct dom0_store *s = host->store;
+	struct host_store *s = host->store;
 	int err = watch_add(s, path, token);
 
 	/* Known before the server is asked: the first event may come ahead of the reply. */
@@ -274,7 +269,7 @@ int pvr_host_store_watch(struct pvr_host *host, const char *path, const char *to
 
 int pvr_host_store_unwatch(struct pvr_host *host, const char *path, const char *token)
 {
-	struct dom0_store *s = host->store;
+	struct host_store *s = host->store;
 	int err = done(talk_path(s, XS_UNWATCH, 0, path, token, strlen(token) + 1));
 
 	if (!err)
@@ -285,7 +280,7 @@ int pvr_host_store_unwatch(struct pvr_host *host, const char *path, const char *
 int pvr_host_store_event(
 	struct pvr_host *host, char *path, size_t path_size, char *token, size_t token_size)
 {
-	struct dom0_store *s = host->store;
+	struct host_store *s = host->store;
 
 	/* Take in what has arrived; a flood that keeps arriving must not keep us here. */
 	for (unsigned i = 0; !s->lost && i < WATCH_EVENTS_MAX; i++) {

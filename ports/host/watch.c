@@ -29,7 +29,7 @@ static const char *token_of(const struct watch_text *t)
 	return t->text + strlen(t->text) + 1;
 }
 
-int watch_add(struct dom0_store *s, const char *path, const char *token)
+int watch_add(struct host_store *s, const char *path, const char *token)
 {
 	size_t path_size = strlen(path) + 1, token_size = strlen(token) + 1;
 	char text[XENSTORE_PAYLOAD_MAX];
@@ -48,7 +48,7 @@ int watch_add(struct dom0_store *s, const char *path, const char *token)
 }
 
 /* Events of the watch that still wait go too: who has unwatched hears no more. */
-static void events_drop(struct dom0_store *s, const char *token)
+static void events_drop(struct host_store *s, const char *token)
 {
 	struct watch_text **at = &s->events;
 
@@ -66,7 +66,7 @@ static void events_drop(struct dom0_store *s, const char *token)
 	s->events_tail = at;
 }
 
-void watch_remove(struct dom0_store *s, const char *path, const char *token)
+void watch_remove(struct host_store *s, const char *path, const char *token)
 {
 	int others = 0;
 
@@ -96,14 +96,14 @@ static void list_free(struct watch_text *list)
 	}
 }
 
-void watches_free(struct dom0_store *s)
+void watches_free(struct host_store *s)
 {
 	list_free(s->watches);
 	list_free(s->events);
 	s->watches = s->events = NULL;
 }
 
-static void event_overflow(struct dom0_store *s, const char *token)
+static void event_overflow(struct host_store *s, const char *token)
 {
 	for (struct watch_text *watch = s->watches; watch; watch = watch->next)
 		if (!strcmp(token_of(watch), token))
@@ -119,7 +119,7 @@ static int event_valid(const char *body, size_t length)
 	       memchr(end + 1, 0, length - (size_t)(end + 1 - body)) == body + length - 1;
 }
 
-void watch_event_take(struct dom0_store *s)
+void watch_event_take(struct host_store *s)
 {
 	size_t length = s->head.len;
 
@@ -157,7 +157,7 @@ static int text_copy(
 }
 
 int watch_event_next(
-	struct dom0_store *s, char *path, size_t path_size, char *token, size_t token_size)
+	struct host_store *s, char *path, size_t path_size, char *token, size_t token_size)
 {
 	struct watch_text *event = s->events;
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of Xen's port share: a handle, and what it has mapped. */
+#ifndef PVR_XEN_INTERNAL_H
+#define PVR_XEN_INTERNAL_H
+
+#include "../host/internal.h"
+
+/* The ABI is defined by our own headers; the libraries' need no second definition of it. */
+#define __XEN_PUBLIC_GRANT_TABLE_H__
+#define __XEN_PUBLIC_EVENT_CHANNEL_H__
+
+#include <xenevtchn.h>
+#include <xengnttab.h>
+
+#define PAGE_SIZE 4096u
+
+/* Pages that were mapped by one call and are unmapped by one. */
+struct xen_run {
+	char *base;     /* NULL: the entry is free, */
+	uint32_t count; /* and this is the next free one */
+	uint32_t live;  /* pages not unmapped yet */
+};
+
+struct xen {
+	struct pvr_host base;
+	xengnttab_handle *gnttab;
+	xenevtchn_handle *evtchn;
+	struct xen_run *runs; /* a mapping's handle is its index here */
+	uint32_t run_count, run_free;
+};
+
+static inline struct xen *xen_of(struct pvr_host *base)
+{
+	return (struct xen *)base;
+}
+
+/* The functions of struct host_ops. */
+unsigned xen_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
+void xen_unmap(struct pvr_host *base, const struct pvr_host_map *maps, unsigned count);
+int xen_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
+	struct pvr_host_area *area, int16_t *status);
+void xen_unmap_area(struct pvr_host *base, struct pvr_host_area *area);
+unsigned xen_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned count);
+int xen_evtchn_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote);
+void xen_evtchn_unbind(struct pvr_host *base, evtchn_port_t port);
+void xen_evtchn_notify(struct pvr_host *base, evtchn_port_t port);
+int xen_evtchn_fd(struct pvr_host *base);
+int xen_evtchn_pending(struct pvr_host *base);
+
+#endif
