@@ -111,7 +111,8 @@ static int read_names(struct pvr_netback_device *device, char error[PVR_BACK_LIN
 	if (read_text(device, "vifname", texts->vifname, sizeof(texts->vifname)) < 0 ||
 		read_text(device, "bridge", texts->bridge, sizeof(texts->bridge)) < 0)
 		return refuse(error, "vifname or bridge: too long for the name of an interface");
-	spec->type = texts->type[0] ? texts->type : NULL;
+	/* libxl says of what kind the interface is to the guest, and nothing of its outside. */
+	spec->type = texts->type[0] && strncmp(texts->type, "vif", 3) ? texts->type : NULL;
 	spec->params = texts->params[0] ? texts->params : NULL;
 	spec->vifname = texts->vifname[0] ? texts->vifname : NULL;
 	spec->bridge = texts->bridge[0] ? texts->bridge : NULL;
