@@ -134,10 +134,11 @@ static int open_by_type(const struct pvr_blkback_spec *spec, struct pvr_blkback_
 	if (choose_engine(spec, &disk->kind))
 		return pvr_blkback_refuse(
 			error, -EINVAL, "engine %s: unknown; use uring, aio or sync", spec->engine);
+	/* libxl knows no other type for a disk with a script; a file's name begins with a slash. */
+	if (is(spec->type, "nbd") || (is(spec->type, "phy") && !strncmp(spec->params, "nbd", 3)))
+		return pvr_blkback_disk_open_nbd(spec, disk, error);
 	if (!spec->type || is(spec->type, "file") || is(spec->type, "phy"))
 		return pvr_blkback_disk_open_file(spec, disk, error);
-	if (is(spec->type, "nbd"))
-		return pvr_blkback_disk_open_nbd(spec, disk, error);
 	if (is(spec->type, "mem"))
 		disk->kind = PVR_BLKBACK_MEM;
 	else if (is(spec->type, "null"))

@@ -6,7 +6,7 @@
  *
  * A disk is described by nodes of its backend directory that the toolstack writes:
  *   params   what to serve: an absolute path (type file), a URI (nbd), or a size in bytes (mem, null)
- *   type     "file" (also "phy"), "nbd", "mem", "null"
+ *   type     "file" (also "phy", libxl's, whose params may be an NBD URI too), "nbd", "mem", "null"
  *   mode     "w" or "r"
  *   direct   "1": O_DIRECT (ours)
  *   fixed    "0": with direct, the guest's memory is not registered with io_uring (ours)

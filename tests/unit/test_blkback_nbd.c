@@ -37,6 +37,10 @@ static void data_goes_both_ways(void)
 	CU_ASSERT_EQUAL(memcmp(pages[0], pages[4], 4 * PAGE), 0);
 	pvr_blkback_engine_destroy(engine);
 	pvr_blkback_disk_close(disk);
+	/* As libxl has it. */
+	disk = open_disk((struct pvr_blkback_spec){.type = "phy", .params = uri});
+	CU_ASSERT_EQUAL(disk->kind, PVR_BLKBACK_NBD);
+	pvr_blkback_disk_close(disk);
 	nbd_stop(server);
 	nbd_remove();
 }
