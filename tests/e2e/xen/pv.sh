@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+# In dom0: Debian's kernel as PV domUs on pvring's backends; domains that are destroyed and backends that are killed
+# under load.
+. /payload/common.sh
+backends
+
+# PV, as xl starts it.
+config pv pv ext4,verify=200,net "$(disks xvda /tmp/disk.img xvdb /tmp/big.img)" "$(vif)"
+receive
+xl create pv.cfg >/dev/null
+within 40 said pv "ext4 read ok" || ends pv 1
+show $(xl domid pv)
+ends pv 200
+check "PV: ext4, and 200 MiB" verified pv 200
+dmesg | grep segfault
+check "PV: e2fsck" e2fsck -fn disk.img
+check "PV: ping, and a copy to it" networked pv
+check "PV: a copy from it" received
+
+# What a backend has of domains, and Xen of dom0's event channels.
+blkback() { cut -d' ' -f1 /proc/$supervisor/task/$supervisor/children; }
+holds_none() {
+	cat /proc/$(blkback)/maps /proc/$netback/maps >maps && grep -q pvring maps && ! grep -q /dev/xen/gntdev maps
+}
+channels() { lsevtchn 0 | grep -c Interdomain; }
+forgotten() { ! xl list | grep -q -- "$1"; } # no zombie that somebody's mapping keeps
+check "with no domain no grant is mapped" within 10 holds_none
+before=$(channels)
+
+# A domain destroyed under load.
+config load pv load "$(disks xvda /tmp/small.img)" "$(vif)"
+xl create load.cfg >/dev/null
+within 60 said load loading
+sleep 2
+check "a grant is mapped under load" grep -q /dev/xen/gntdev /proc/$(blkback)/maps
+check "and event channels are bound" test $(channels) -gt $before
+d=$(xl domid load)
+xl destroy load
+check "destroyed under load: no grant stays mapped" within 10 holds_none
+check "no event channel stays bound" within 10 eval '[ $(channels) = $before ]'
+check "Xen has let go of the domain" within 10 eval '! xl list $d'
+
+# The backend killed under load, three times.
+config kill pv verify=64 "$(disks xvda /tmp/small.img xvdb /tmp/big.img)"
+xl create kill.cfg >/dev/null
+within 60 said kill up
+kills=0
+for i in 1 2 3; do
+	sleep 2
+	said kill end || { kill -9 $(blkback) && kills=$((kills + 1)); }
+done
+ends kill 120
+check "killed three times under load" test $kills = 3
+check "the guest went on, 64 MiB as written" said kill "verified 64 MiB"
+grep -h . blkback.log netback.log
+check "rings were taken over" grep -q "taken over" blkback.log
+dmesg | grep segfault
+exit $failed
