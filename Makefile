@@ -6,7 +6,7 @@
 # make fio-engine build/fio-pvring.so, an external engine for the fio that is installed
 # make guest      build/guest-i386, build/guest-x86_64: the guest kernel; make matrix runs it in six ways
 # make check-slow sanitizers, cross builds, fuzzers, long end-to-end runs (.ci/run calls it after make test)
-# make check-xen  the real Xen in an emulated machine: Debian's domUs and the guest kernel on our backends
+# make check-xen  the real Xen in an emulated machine: Debian's domUs on our backends
 # make SAN=asan ... or SAN=tsan ... builds the same with a sanitizer, into build/asan or build/tsan
 # make M32=1 build/m32/tests/guest  the guest's side for 32 bits
 
