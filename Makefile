@@ -251,7 +251,7 @@ slow-tsan:
 	@! cat build/tsan/race.* 2>/dev/null
 
 slow-fuzz:
-	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 
 # The real Xen, emulated: under eight minutes on a machine that has nothing else to do.
 check-xen:

@@ -38,6 +38,6 @@ for try in cloud,1 amd64,1 amd64,2; do
 	check "$try: comes to its end" said end
 	did $try
 done
-[ -e /m/xen ] && create_checks cloud 4
+[ -e /m/xen ] && create_checks cloud 2
 running_checks
 exit $failed
