@@ -36,7 +36,8 @@ devices() { # mounts its disk, reaches the bridge
 	ask 'mount -t ext4 /dev/xvda /mnt && cd /mnt && md5sum -c ref.md5 && cd / && umount /mnt' || return 1
 	ask 'ip addr add 10.77.0.2/24 dev eth0; ip link set eth0 up; ping -q -c 3 -i 0.2 -w 20 10.77.0.1'
 }
-create_checks() { # create_checks KERNEL VCPUS
+create_checks() {
+	set -- cloud 2 # a kernel, its vCPUs
 	cp /payload/disk.img web.img
 	config $1 $2
 	check "a hypervisor and backends that stay" serve

@@ -6,7 +6,8 @@
 # each, cloud.d and amd64.d. Programs in PAYLOAD bring their libraries in PAYLOAD/lib.
 #   -b  without kernels to try, for a guest that the payload has
 #   -x  with a kvm.ko that has Xen's interface, which Debian's own is built without; made once, from its source
-# Prints the console; the status is run.sh's. Everything it fetches and makes stays in $NESTED (build/kvm-nested).
+# Prints the console; the status is run.sh's. What it fetches and compiles stays in $NESTED (build/kvm-nested); several may
+# run at a time.
 set -eu
 xen=0 bare=0 limit=200
 while getopts bxt: o; do
@@ -22,6 +23,8 @@ payload=$(realpath "$1")
 out=${NESTED:-$(dirname "$0")/../../../build/kvm-nested}
 mkdir -p "$out/debs" "$out/x"
 cd "$out"
+exec 9>lock
+flock 9 # one at a time fetches and compiles
 
 fetch() { # fetch PACKAGE...: unpacked into x/
 	local p
@@ -70,32 +73,35 @@ if [ $xen = 1 ]; then
 	kvm=kvm-xen
 fi
 
-rm -rf root
-mkdir -p root/{bin,dev,proc,sys,tmp,run,m,guest/cloud.d,guest/amd64.d,lib,lib64,etc}
-cp "$busybox" root/bin/busybox
-for applet in $("$busybox" --list); do [ "$applet" = busybox ] || ln -sf busybox "root/bin/$applet"; done
-cp "$modules/virt/lib/irqbypass.ko" $kvm/kvm.ko $kvm/kvm-amd.ko root/m/
-[ $xen = 0 ] || touch root/m/xen # run.sh may want to know
+flock -u 9
+run=$(mktemp -d "${TMPDIR:-/tmp}/pvring-nested-XXXXXX")
+trap 'rm -rf "$run"' EXIT
+root=$run/root
+mkdir -p "$root"/{bin,dev,proc,sys,tmp,run,m,guest/cloud.d,guest/amd64.d,lib,lib64,etc}
+cp "$busybox" "$root"/bin/busybox
+for applet in $("$busybox" --list); do [ "$applet" = busybox ] || ln -sf busybox "$root/bin/$applet"; done
+cp "$modules/virt/lib/irqbypass.ko" $kvm/kvm.ko $kvm/kvm-amd.ko "$root"/m/
+[ $xen = 0 ] || touch "$root"/m/xen # run.sh may want to know
 for m in drivers/crypto/ccp/ccp drivers/net/tun net/802/stp net/llc/llc net/bridge/bridge; do
-	cp "$modules/$m.ko" root/m/ 2>/dev/null || true
+	cp "$modules/$m.ko" "$root"/m/ 2>/dev/null || true
 done
 if [ $bare = 0 ]; then
-	cp "x/boot/vmlinuz-$cloud" root/guest/cloud
-	cp "x/boot/vmlinuz-$amd64" root/guest/amd64
+	cp "x/boot/vmlinuz-$cloud" "$root"/guest/cloud
+	cp "x/boot/vmlinuz-$amd64" "$root"/guest/amd64
 	for m in drivers/block/xen-blkfront drivers/net/xen-netfront drivers/net/tun net/core/failover drivers/net/net_failover; do
-		for k in cloud amd64; do cp "x/lib/modules/${!k}/kernel/$m.ko" root/guest/$k.d/ 2>/dev/null || true; done
+		for k in cloud amd64; do cp "x/lib/modules/${!k}/kernel/$m.ko" "$root"/guest/$k.d/ 2>/dev/null || true; done
 	done
 	for m in lib/crc16 fs/mbcache fs/jbd2/jbd2 crypto/crc32c_generic fs/ext4/ext4; do # built into cloud
-		cp "x/lib/modules/$amd64/kernel/$m.ko" root/guest/amd64.d/ 2>/dev/null || true
+		cp "x/lib/modules/$amd64/kernel/$m.ko" "$root"/guest/amd64.d/ 2>/dev/null || true
 	done
 fi
-mkdir root/payload
-cp -rL "$payload/." root/payload/
-if [ -d root/payload/lib ]; then
-	cp -r root/payload/lib/. root/lib/
-	ln -sf ../lib/ld-linux-x86-64.so.2 root/lib64/
+mkdir "$root"/payload
+cp -rL "$payload/." "$root"/payload/
+if [ -d "$root"/payload/lib ]; then
+	cp -r "$root"/payload/lib/. "$root"/lib/
+	ln -sf ../lib/ld-linux-x86-64.so.2 "$root"/lib64/
 fi
-cat >root/init <<'I'
+cat >"$root"/init <<'I'
 #!/bin/sh
 export PATH=/payload/bin:/payload:/bin LD_LIBRARY_PATH=/lib
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
@@ -106,12 +112,12 @@ ip link set lo up
 cd /payload; sh ./run.sh; echo "NESTED-STATUS $?"
 poweroff -f
 I
-chmod +x root/init
-(cd root && find . | cpio -o -H newc --quiet) >initrd.cpio
+chmod +x "$root"/init
+(cd "$root" && find . | cpio -o -H newc --quiet) >"$run/initrd.cpio"
 rc=0
 timeout "$limit" qemu-system-x86_64 -accel tcg,thread=multi -machine q35 -cpu qemu64,+svm,+npt -smp 2 -m 2560 \
-	-kernel "x/boot/vmlinuz-$cloud" -initrd initrd.cpio -append "console=ttyS0 quiet mitigations=off panic=-1" \
-	-nographic -no-reboot -nodefaults -serial mon:stdio </dev/null 2>&1 | stdbuf -oL tr -d '\r' | tee console.log || rc=$?
-status=$(sed -n 's/.*NESTED-STATUS //p' console.log | tail -1)
+	-kernel "x/boot/vmlinuz-$cloud" -initrd "$run/initrd.cpio" -append "console=ttyS0 quiet mitigations=off panic=-1" \
+	-nographic -no-reboot -nodefaults -serial mon:stdio </dev/null 2>&1 | stdbuf -oL tr -d '\r' | tee "$run/console.log" || rc=$?
+status=$(sed -n 's/.*NESTED-STATUS //p' "$run/console.log" | tail -1)
 [ -n "$status" ] || { echo "the nested machine did not finish ($rc)"; exit 1; }
 exit "$status"

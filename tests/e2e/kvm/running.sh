@@ -25,5 +25,4 @@ running_checks() {
 	check "it left no daemon behind" sh -c "! pidof pvring-hv pvring-blkback pvring-netback"
 	check "e2fsck finds nothing" e2fsck -fn d.img
 	exec 3>&-
-	echo "running: after $(cut -d' ' -f1 /proc/uptime) s"
 }
