@@ -32,7 +32,7 @@ in_machine() { # in_machine PART...
 	console=$work/$1.log
 	echo "$@" >"$payload/parts"
 	for try in 1 2; do
-		"$here/nested.sh" $mode -t 300 "$payload" >"$console" 2>&1
+		"$here/nested.sh" $mode -t 240 "$payload" >"$console" 2>&1
 		status=$?
 		[ $status != 0 ] && [ $try = 1 ] && died || break
 		echo "a kernel died by itself; once more:"
@@ -46,5 +46,6 @@ in_machine() { # in_machine PART...
 	grep -a "^[a-z]*: after" "$console"
 }
 in_machine kernels
-in_machine ${mode:+create} running
+[ -z "$mode" ] || in_machine create
+in_machine running
 exit
