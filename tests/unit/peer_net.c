@@ -38,8 +38,10 @@ void net_peer_node(const char *name, const char *value)
 void net_peer_state(enum xenbus_state state)
 {
 	if (state == XenbusStateInitWait) {
+		pthread_mutex_lock(&mutex);
 		net_peer.fresh = mock_xs_number(NET_FRONT "/state") != XenbusStateConnected;
 		net_peer.front_events = mock_xs_events();
+		pthread_mutex_unlock(&mutex);
 	}
 	net_peer_node("state", (const char[]){(char)('0' + state), '\0'});
 }
@@ -520,10 +522,14 @@ static void on_request(void *arg)
 {
 	long front = mock_xs_number(NET_FRONT "/state");
 	long back = mock_xs_number(NET_BACK "/state");
+	int fresh;
 
 	(void)arg;
+	pthread_mutex_lock(&mutex);
 	if (front != XenbusStateConnected || mock_xs_events() != net_peer.front_events)
 		net_peer.fresh = 1;
+	fresh = net_peer.fresh;
+	pthread_mutex_unlock(&mutex);
 	if (net_peer.deaf)
 		return;
 	switch (front) {
@@ -532,7 +538,7 @@ static void on_request(void *arg)
 			net_peer_state(XenbusStateInitWait);
 		break;
 	case XenbusStateConnected:
-		if (back == XenbusStateInitWait && net_peer.fresh)
+		if (back == XenbusStateInitWait && fresh)
 			connect();
 		break;
 	case XenbusStateClosing:
