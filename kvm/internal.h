@@ -37,9 +37,8 @@ int kvm_boot_load(struct vm *vm, struct vm_files *files, struct why *why);
 int kvm_memory_update(struct vm *vm, struct vcpu *self); /* slots to KVM; lock held */
 /* Our mapping of guest address gpa, good to the end of its page; NULL: the guest has nothing there. Lock held. */
 uint8_t *kvm_memory_at(struct vm *vm, uint64_t gpa);
-/* Between guest virtual memory and ours, as its vCPU sees it now. 0 or -EFAULT. Not under the lock. */
-int kvm_guest_read(struct vcpu *v, uint64_t address, void *to, size_t size);
-int kvm_guest_write(struct vcpu *v, uint64_t address, const void *from, size_t size);
+uint8_t *kvm_linear(struct vcpu *v, uint64_t address, int write); /* takes the lock, until */
+void kvm_linear_done(struct vcpu *v);
 
 /* cpuid.c, vcpu.c */
 int kvm_cpuid_set(struct vcpu *v);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Guest memory: KVM's memory slots, kept as slots.c plans them, and access by guest addresses. */
 #include <errno.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 #include "internal.h"
@@ -97,39 +96,22 @@ uint8_t *kvm_memory_at(struct vm *vm, uint64_t gpa)
 }
 
 /* The caller's own page tables decide; which privilege it has does not matter, a kernel calls. */
-static int guest_copy(struct vcpu *v, uint64_t address, uint8_t *data, size_t size, int write)
+uint8_t *kvm_linear(struct vcpu *v, uint64_t address, int write)
 {
-	while (size) {
-		struct kvm_translation where = {.linear_address = address};
-		size_t part = VM_PAGE - address % VM_PAGE;
+	struct kvm_translation where = {.linear_address = address};
+	uint8_t *at;
 
-		if (part > size)
-			part = size;
-		if (ioctl(v->kvm->fd, KVM_TRANSLATE, &where) || !where.valid)
-			return -EFAULT;
-		pthread_mutex_lock(&v->vm->lock);
-		uint8_t *at = kvm_memory_at(v->vm, where.physical_address);
-
-		if (at && write)
-			memcpy(at, data, part);
-		else if (at)
-			memcpy(data, at, part);
-		pthread_mutex_unlock(&v->vm->lock);
-		if (!at)
-			return -EFAULT;
-		address += part;
-		data += part;
-		size -= part;
-	}
-	return 0;
+	(void)write;
+	if (ioctl(v->kvm->fd, KVM_TRANSLATE, &where) || !where.valid)
+		return NULL;
+	pthread_mutex_lock(&v->vm->lock);
+	at = kvm_memory_at(v->vm, where.physical_address);
+	if (!at)
+		kvm_linear_done(v);
+	return at;
 }
 
-int kvm_guest_read(struct vcpu *v, uint64_t address, void *to, size_t size)
+void kvm_linear_done(struct vcpu *v)
 {
-	return guest_copy(v, address, to, size, 0);
-}
-
-int kvm_guest_write(struct vcpu *v, uint64_t address, const void *from, size_t size)
-{
-	return guest_copy(v, address, (uint8_t *)(uintptr_t)from, size, 1);
+	pthread_mutex_unlock(&v->vm->lock);
 }

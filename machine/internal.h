@@ -131,9 +131,12 @@ struct machine {
 	/* The vCPU's one-shot timer, 0: stop it; by its own thread. NULL: a timerfd does. */
 	int (*timer)(struct vcpu *v, uint64_t deadline);
 
-	/* Guest memory by linear address, as the vCPU sees it now: 0 or -EFAULT. Not under the lock. */
-	int (*read)(struct vcpu *v, uint64_t address, void *to, size_t size);
-	int (*write)(struct vcpu *v, uint64_t address, const void *from, size_t size);
+	/*
+	 * Our mapping of a linear address, as the vCPU sees it now, for reading or for writing: good to the end of its
+	 * page and until linear_done, which may be NULL. Or NULL. Not under the lock, which may be held in between.
+	 */
+	uint8_t *(*linear)(struct vcpu *v, uint64_t address, int write);
+	void (*linear_done)(struct vcpu *v);
 	/* Our mapping of guest-physical address gpa, good to the end of its page, or NULL. Lock held. */
 	uint8_t *(*at)(struct vm *vm, uint64_t gpa);
 	/* vcpu_info is at guest-physical address gpa: the clock is to be there. Lock held. */
@@ -177,15 +180,9 @@ void vm_segments_copy(struct vm *vm, const struct vm_files *files);
 /* -ENOMEM: kernel and initrd need `needed` bytes. */
 int vm_memory_too_little(struct vm *vm, struct why *why, uint64_t needed);
 
-static inline int vm_guest_read(struct vcpu *v, uint64_t address, void *to, size_t size)
-{
-	return v->vm->machine->read(v, address, to, size);
-}
-
-static inline int vm_guest_write(struct vcpu *v, uint64_t address, const void *from, size_t size)
-{
-	return v->vm->machine->write(v, address, from, size);
-}
+/* guest.c: between the guest's linear addresses and our memory: 0 or -EFAULT. Not under the lock. */
+int vm_guest_read(struct vcpu *v, uint64_t address, void *to, size_t size);
+int vm_guest_write(struct vcpu *v, uint64_t address, const void *from, size_t size);
 
 /* sched.c: an event came that SCHEDOP_block or _poll may be waiting for. */
 void vm_vcpu_wake(struct vcpu *v);

@@ -86,7 +86,7 @@ static long array_call(struct vcpu *v, const struct hypercall *call, size_t size
 	while (done < count && !result) {
 		const uint32_t now = count - done < PIECE ? count - done : PIECE;
 
-		if (pv_read(v, call->arg[0] + (uint64_t)done * size, piece, now * size)) {
+		if (vm_guest_read(v, call->arg[0] + (uint64_t)done * size, piece, now * size)) {
 			result = -EFAULT;
 			break;
 		}
@@ -97,7 +97,7 @@ static long array_call(struct vcpu *v, const struct hypercall *call, size_t size
 	}
 	mmu_flush(&v->vm->pv->mmu);
 	check(v->vm->pv);
-	if (call->arg[2] && pv_write(v, call->arg[2], &done, sizeof(done)))
+	if (call->arg[2] && vm_guest_write(v, call->arg[2], &done, sizeof(done)))
 		return -EFAULT;
 	return result;
 }
@@ -130,7 +130,7 @@ static long multicall(struct vcpu *v, const struct hypercall *call)
 		uint64_t op = 0;
 		long result = -ENOSYS;
 
-		if (pv_read(v, at, entry, 8 * (size_t)word))
+		if (vm_guest_read(v, at, entry, 8 * (size_t)word))
 			return -EFAULT;
 		memcpy(&op, entry, word);
 		one.op = (unsigned)op;
@@ -138,7 +138,7 @@ static long multicall(struct vcpu *v, const struct hypercall *call)
 			memcpy(&one.arg[k], entry + (2 + k) * word, word);
 		if (one.op != __HYPERVISOR_multicall)
 			result = vm_hypercall(v, &one);
-		if (pv_write(v, at + word, &result, word))
+		if (vm_guest_write(v, at + word, &result, word))
 			return -EFAULT;
 	}
 	return 0;

@@ -69,8 +69,7 @@ void pv_start_info(uint8_t *page, unsigned word, const struct pv_start *start);
 int pv_window_reserve(void);
 int pv_trampoline_map(void);
 void pv_mapping_changed(void *vm, uint64_t va, uint64_t frame, uint64_t pages, uint64_t flags);
-int pv_read(struct vcpu *v, uint64_t address, void *to, size_t size);
-int pv_write(struct vcpu *v, uint64_t address, const void *from, size_t size);
+uint8_t *pv_linear(struct vcpu *v, uint64_t va, int write);
 uint8_t *pv_at(struct vm *vm, uint64_t gpa);
 
 /* trap.c */

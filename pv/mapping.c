@@ -61,38 +61,16 @@ void pv_mapping_changed(void *arg, uint64_t va, uint64_t frame, uint64_t pages, 
 		pv_broken(NULL, "its page tables are more mappings than a process may have", va);
 }
 
-static int copy(struct vcpu *v, uint64_t va, uint8_t *data, size_t size, int write)
+uint8_t *pv_linear(struct vcpu *v, uint64_t va, int write)
 {
 	const struct mmu *mmu = &v->vm->pv->mmu;
 	const uint64_t needed = _PAGE_PRESENT | (write ? _PAGE_RW : 0);
+	const uint64_t entry = va < PVR_PV_WINDOW ? mmu_entry(mmu, va) : 0;
+	const uint64_t frame = (entry & mmu->geometry->frame_mask) / VM_PAGE;
 
-	while (size) {
-		const uint64_t entry = va < PVR_PV_WINDOW ? mmu_entry(mmu, va) : 0;
-		const uint64_t frame = (entry & mmu->geometry->frame_mask) / VM_PAGE;
-		size_t part = VM_PAGE - va % VM_PAGE;
-
-		if (part > size)
-			part = size;
-		if ((entry & needed) != needed || frame >= mmu->frames)
-			return -EFAULT;
-		uint8_t *at = mmu->memory + frame * VM_PAGE + va % VM_PAGE;
-
-		memcpy(write ? at : data, write ? data : at, part);
-		va += part;
-		data += part;
-		size -= part;
-	}
-	return 0;
-}
-
-int pv_read(struct vcpu *v, uint64_t address, void *to, size_t size)
-{
-	return copy(v, address, to, size, 0);
-}
-
-int pv_write(struct vcpu *v, uint64_t address, const void *from, size_t size)
-{
-	return copy(v, address, (uint8_t *)(uintptr_t)from, size, 1);
+	if ((entry & needed) != needed || frame >= mmu->frames)
+		return NULL;
+	return mmu->memory + frame * VM_PAGE + va % VM_PAGE;
 }
 
 uint8_t *pv_at(struct vm *vm, uint64_t gpa)

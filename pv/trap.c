@@ -74,12 +74,12 @@ void pv_block(struct vcpu *v)
 
 static int memory_read(void *v, uint64_t va, void *to, size_t size)
 {
-	return pv_read(v, va, to, size);
+	return vm_guest_read(v, va, to, size);
 }
 
 static int memory_write(void *v, uint64_t va, const void *from, size_t size)
 {
-	return pv_write(v, va, from, size);
+	return vm_guest_write(v, va, from, size);
 }
 
 static struct emu_memory memory_of(struct vcpu *v)
@@ -228,10 +228,10 @@ static int privileged(struct vcpu *v, struct emu_regs *regs, unsigned vector, ui
 	uint8_t code[EMU_INSN_MAX];
 	size_t size = sizeof(code);
 
-	if (pv_read(v, regs->ip, code, size)) {
+	if (vm_guest_read(v, regs->ip, code, size)) {
 		size = VM_PAGE - regs->ip % VM_PAGE; /* it may end with its page */
 		size = size < sizeof(code) ? size : 0;
-		if (!size || pv_read(v, regs->ip, code, size))
+		if (!size || vm_guest_read(v, regs->ip, code, size))
 			pv_broken(regs, "its code is not where it runs, vector", vector);
 	}
 	interrupts_get(cpu);
@@ -277,7 +277,7 @@ static void foreign_call(struct vcpu *v, struct emu_regs *regs, const siginfo_t 
 {
 	uint8_t code[2] = {0};
 
-	if (regs->ip < 2 || pv_read(v, regs->ip - 2, code, sizeof(code)) ||
+	if (regs->ip < 2 || vm_guest_read(v, regs->ip - 2, code, sizeof(code)) ||
 		(code[0] != 0xcd && code[0] != 0x0f))
 		pv_broken(regs, "a system call by sysenter", (uint64_t)info->si_syscall);
 	if (code[0] == 0xcd) {
