@@ -58,7 +58,7 @@ int task_start(void (*run)(void *arg), void *arg)
 	/* As task_switch leaves it; above the return address a word that makes the stack as a call would. */
 	stack = (unsigned long *)((char *)t->pages + STACK_BYTES) - 2;
 	stack[0] = (unsigned long)task_first;
-	*t = (struct task){.stack = (unsigned long)(stack - SWITCH_WORDS),
+	*t = (struct task){.stack = (unsigned long)(stack - CALLEE_WORDS),
 		.pages = t->pages,
 		.run = run,
 		.arg = arg,

@@ -7,7 +7,10 @@
 #define R(name) %r##name
 #define WORD    .quad
 #define WORD_BYTES 8
-#define SWITCH_WORDS 8 /* that task_switch leaves on a stack */
+/* What a C function may not lose; task_switch leaves it on a stack. */
+#define CALLEE_PUSH push %rbp; push %rbx; push %rsi; push %rdi; push %r12; push %r13; push %r14; push %r15
+#define CALLEE_POP  pop %r15; pop %r14; pop %r13; pop %r12; pop %rdi; pop %rsi; pop %rbx; pop %rbp
+#define CALLEE_WORDS 8
 #define ARG1    %rdi
 #define ARG2    %rsi
 #define LRET    lretq
@@ -16,7 +19,9 @@
 #define R(name) %e##name
 #define WORD    .long
 #define WORD_BYTES 4
-#define SWITCH_WORDS 4
+#define CALLEE_PUSH push %ebp; push %ebx; push %esi; push %edi
+#define CALLEE_POP  pop %edi; pop %esi; pop %ebx; pop %ebp
+#define CALLEE_WORDS 4
 #define ARG1    %eax /* -mregparm=3 */
 #define ARG2    %edx
 #define LRET    lretl

@@ -68,27 +68,9 @@ trap_save:
 /* void task_switch(unsigned long *save, unsigned long stack): what a C function may not lose, and the stack. */
 	.globl task_switch
 task_switch:
-	push R(bp)
-	push R(bx)
-	push R(si)
-	push R(di)
-#ifdef __x86_64__
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-#endif
+	CALLEE_PUSH
 	mov R(sp), (ARG1)
 	mov ARG2, R(sp)
-#ifdef __x86_64__
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-#endif
-	pop R(di)
-	pop R(si)
-	pop R(bx)
-	pop R(bp)
+	CALLEE_POP
 	ret
 	.section .note.GNU-stack, "", @progbits

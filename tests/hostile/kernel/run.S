@@ -36,16 +36,7 @@ hypercall:
 /* void run_start(const struct run_regs *regs, const void *code): a trap, or run_leave, goes to run_back. */
 	.globl run_start
 run_start:
-	push R(bp)
-	push R(bx)
-	push R(si)
-	push R(di)
-#ifdef __x86_64__
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-#endif
+	CALLEE_PUSH
 	mov R(sp), run_stack
 	mov ARG2, run_to
 	mov ARG1, R(bp)
@@ -90,16 +81,7 @@ run_back:
 	mov %eax, %ds
 	mov %eax, %es
 	mov %eax, %ss
-#ifdef __x86_64__
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-#endif
-	pop R(di)
-	pop R(si)
-	pop R(bx)
-	pop R(bp)
+	CALLEE_POP
 	ret
 
 	.bss
