@@ -6,7 +6,8 @@
 #ifndef PVR_BACKEND_CONTROL_H
 #define PVR_BACKEND_CONTROL_H
 
-#include "config.h"
+#include <pvring/backend.h>
+
 #include "device.h"
 
 struct pvr_back_control;

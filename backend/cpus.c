@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <pvring/backend.h>
+
 #define CPU_LAST 1023u /* what cpu_set_t holds */
 
 /* A number at *text, which moves behind it; more than CPU_LAST when there is none. */

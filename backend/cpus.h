@@ -11,7 +11,4 @@
  */
 int pvr_back_cpus_parse(const char *text, unsigned cpus[], unsigned max);
 
-/* 0 when `text` is such a list, short enough for the workers there may be; or -EINVAL. */
-int pvr_back_cpus_check(const char *text);
-
 #endif

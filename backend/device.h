@@ -75,7 +75,7 @@ struct pvr_back_home {
 	struct pvr_back_worker **workers;
 	unsigned worker_count;
 	unsigned next_worker; /* who gets the next ring */
-	int quiet;            /* see struct pvr_blkback_config */
+	int quiet;            /* see struct pvr_back_config */
 	int stopping;         /* every device drains and closes */
 	char root[40];        /* where its kind of devices is found */
 };

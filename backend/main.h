@@ -3,7 +3,8 @@
 #ifndef PVR_BACKEND_MAIN_H
 #define PVR_BACKEND_MAIN_H
 
-#include "config.h"
+#include <pvring/backend.h>
+
 #include "confine.h"
 #include "device.h"
 

@@ -35,7 +35,7 @@
 static int netback_main(void *argument, int ready_fd)
 {
 	const struct ephemeral *system = argument;
-	struct pvr_netback_config config = {.dir = system->dir,
+	struct pvr_back_config config = {.dir = system->dir,
 		.cpus = system->net_cpus,
 		.ready_fd = ready_fd,
 		.parent_dies = 1,

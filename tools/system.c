@@ -123,7 +123,7 @@ static int hypervisor_main(void *dir, int ready_fd)
 
 static int blkback_main(void *dir, int ready_fd)
 {
-	struct pvr_blkback_config config = {
+	struct pvr_back_config config = {
 		.dir = dir, .ready_fd = ready_fd, .parent_dies = 1, .quiet = 1};
 
 	prctl(PR_SET_NAME, "pvring-blkback");

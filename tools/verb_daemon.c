@@ -59,7 +59,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				arg);
 		return 0;
 	case 'c':
-		if (pvr_blkback_cpus_check(arg))
+		if (pvr_back_cpus_check(arg))
 			argp_failure(state, EX_USAGE, 0,
 				"--cpus %s: a list of at most 64 CPUs, as in 0-3,6", arg);
 		d->cpus = arg;
@@ -121,6 +121,25 @@ static const char *host_of(const struct daemon *d, const char *dir)
 	return xen ? PVR_HOST_XEN : NULL;
 }
 
+static int backend(int argc, char **argv, const struct argp *argp, const char *what,
+	int (*body)(void *config))
+{
+	struct daemon d = {0};
+
+	argp_parse(argp, argc, argv, 0, NULL, &d);
+
+	const char *dir = verb_args_dir(&d.args);
+	struct pvr_back_config config = {
+		.dir = dir,
+		.host = host_of(&d, dir),
+		.ready_fd = -1,
+		.workers = (unsigned)d.workers,
+		.cpus = d.cpus,
+	};
+
+	return d.restart ? supervise(what, body, &config) : body(&config);
+}
+
 static int blkback_body(void *config)
 {
 	return tool_status(pvr_blkback_run(config));
@@ -133,20 +152,8 @@ int verb_blkback(int argc, char **argv)
 		"of the "
 		"hypervisor's xenstore until SIGTERM or Ctrl-C.",
 		NULL, NULL, NULL};
-	struct daemon d = {0};
 
-	argp_parse(&argp, argc, argv, 0, NULL, &d);
-
-	const char *dir = verb_args_dir(&d.args);
-	struct pvr_blkback_config config = {
-		.dir = dir,
-		.host = host_of(&d, dir),
-		.ready_fd = -1,
-		.workers = (unsigned)d.workers,
-		.cpus = d.cpus,
-	};
-
-	return d.restart ? supervise("block backend", blkback_body, &config) : blkback_body(&config);
+	return backend(argc, argv, &argp, "block backend", blkback_body);
 }
 
 static int netback_body(void *config)
@@ -161,19 +168,6 @@ int verb_netback(int argc, char **argv)
 		"backend/vif of the "
 		"hypervisor's xenstore until SIGTERM or Ctrl-C.",
 		NULL, NULL, NULL};
-	struct daemon d = {0};
 
-	argp_parse(&argp, argc, argv, 0, NULL, &d);
-
-	const char *dir = verb_args_dir(&d.args);
-	struct pvr_netback_config config = {
-		.dir = dir,
-		.host = host_of(&d, dir),
-		.ready_fd = -1,
-		.workers = (unsigned)d.workers,
-		.cpus = d.cpus,
-	};
-
-	return d.restart ? supervise("network backend", netback_body, &config)
-			 : netback_body(&config);
+	return backend(argc, argv, &argp, "network backend", netback_body);
 }

@@ -26,24 +26,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct pvr_blkback_config {
-	const char *dir;  /* of the hypervisor's sockets, of the statistics and of the journals */
-	const char *host; /* which hypervisor, as for pvr_host_open; NULL: the one in dir */
-	unsigned workers; /* threads; 0: one of each of cpus, or one a CPU and at most 4 */
-	const char *cpus; /* where they run, in turn: "0-3,6"; NULL: anywhere. -EINVAL when it is no such list */
-	int ready_fd;     /* one byte is written when backend/vbd is watched; -1: none */
-	int parent_dies;  /* end when the parent process ends */
-	int quiet;        /* what hotplug-error says is not repeated on stderr: the toolstack reads it */
-};
-
-/* 0 when `cpus` is such a list, or -EINVAL. */
-int pvr_blkback_cpus_check(const char *cpus);
+#include <pvring/backend.h>
 
 /*
  * Serve until SIGTERM or SIGINT, or until the hypervisor is gone. Confines itself with seccomp once set up.
  * Returns 0 or a negative errno, having written one line that says what and where to stderr.
  */
-int pvr_blkback_run(const struct pvr_blkback_config *config);
+int pvr_blkback_run(const struct pvr_back_config *config);
 
 /*
  * Counters of one disk, in a file `vbd-<domid>-<devid>` below "stats" of the directory, which the backend maps

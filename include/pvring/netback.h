@@ -30,6 +30,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include <pvring/backend.h>
+
 /* Bits of node `features`. */
 enum {
 	PVR_NETBACK_NO_SG = 1,
@@ -40,21 +42,11 @@ enum {
 	PVR_NETBACK_NO_MULTICAST = 32,
 };
 
-struct pvr_netback_config {
-	const char *dir; /* as in struct pvr_blkback_config, all of them */
-	const char *host;
-	unsigned workers;
-	const char *cpus;
-	int ready_fd;
-	int parent_dies;
-	int quiet;
-};
-
 /*
  * Serve until SIGTERM or SIGINT, or until the hypervisor is gone. Confines itself with seccomp once set up.
  * Returns 0 or a negative errno, having written one line that says what and where to stderr.
  */
-int pvr_netback_run(const struct pvr_netback_config *config);
+int pvr_netback_run(const struct pvr_back_config *config);
 
 /* Why a packet was not passed on. */
 enum pvr_netback_drop {
