@@ -10,55 +10,26 @@
 # on the second. Other load on the machine spoils the figures; the load average is printed.
 # Then the CPU that little work takes: 1,000 requests a second, and one a second, which is idle but for a connected
 # client; in percent of a CPU, of the servers and of fio, its start not included, once, for as long as all rounds take.
-set -u
-here=$(cd "${0%/*}/.." && pwd)
-BUILD=${BUILD:-$here/build}
-engine=$here/build/fio-pvring.so
 seconds=1 rounds=5 json=
-usage() { echo "usage: $0 [--json] [--seconds N] [--rounds N]" >&2; exit 64; }
-while [ $# -gt 0 ]; do
-	case $1 in
-	--json) json=1 ;;
-	--seconds) seconds=${2-} && shift || usage ;;
-	--rounds) rounds=${2-} && shift || usage ;;
-	*) usage ;;
-	esac
-	shift
-done
-[[ $seconds =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || usage
-for tool in fio nbdkit taskset "$BUILD/pvring"; do
-	command -v "$tool" >/dev/null || { echo "$0: $tool is missing" >&2; exit 69; }
-done
+. "${0%/*}/compare.sh"
+engine=$here/build/fio-pvring.so
+need fio nbdkit taskset pvring
 [ -f "$engine" ] || { echo "$0: $engine is missing: make fio-engine" >&2; exit 69; }
-
-work=$(mktemp -d /dev/shm/pvring-compare-XXXXXX)
-servers=
-finish() {
-	for pid in $servers; do kill "$pid" 2>/dev/null; done
-	for pid in $servers; do wait "$pid" 2>/dev/null; done
-	rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+begin
 client_cpu=0 server_cpu=$(($(nproc) > 1))
 
 dd if=/dev/urandom of="$work/image" bs=1M count=256 status=none
 export PVRING_DIR=$work/hv XENSTORED_PATH=$work/hv/xenstored.sock
-taskset -c $server_cpu "$BUILD/pvring" hypervisor 2>"$work/hv.log" &
+taskset -c $server_cpu pvring hypervisor 2>"$work/hv.log" &
 hypervisor=$!
 servers=$hypervisor
-up() { # up COMMAND...: it succeeds within ten seconds
-	for _ in $(seq 200); do "$@" >/dev/null 2>&1 && return; sleep 0.05; done
-	echo "$0: it did not start: $*" >&2
-	exit 69
-}
-up "$BUILD/pvring" list
-taskset -c $server_cpu "$BUILD/pvring" blkback 2>"$work/blkback.log" &
+up pvring list
+taskset -c $server_cpu pvring blkback 2>"$work/blkback.log" &
 blkback=$!
 servers="$blkback $servers"
-PVRING_DOMID=$("$BUILD/pvring" create guest --memory 32M) || exit 69
+PVRING_DOMID=$(pvring create guest --memory 32M) || exit 69
 export PVRING_DOMID
-"$BUILD/pvring" block-attach guest "$work/image,readonly=on" >/dev/null || exit 69
+pvring block-attach guest "$work/image,readonly=on" >/dev/null || exit 69
 taskset -c $server_cpu nbdkit -f -r -U "$work/nbd.sock" file "$work/image" 2>"$work/nbdkit.log" &
 nbdkit=$!
 servers="$nbdkit $servers"

@@ -6,53 +6,28 @@
 #   small  packets of 64 bytes between two processes on two CPUs: pvring bench net from the guest (no copy), DPDK's memif (a copy
 #          at each end) and vhost-user (one copy), with rings of 256 slots; where DPDK is ($DPDK_DIR, by bench/fetch-dpdk.sh).
 # Other load on the machine spoils the figures; the load average is printed.
-set -u
-here=$(cd "${0%/*}/.." && pwd)
-BUILD=${BUILD:-$here/build}
-PATH=$BUILD:$PATH
 seconds=2 rounds=5
-usage() { echo "usage: $0 [--seconds N] [--rounds N]" >&2; exit 64; }
-while [ $# -gt 0 ]; do
-	case $1 in
-	--seconds) seconds=${2-} && shift || usage ;;
-	--rounds) rounds=${2-} && shift || usage ;;
-	*) usage ;;
-	esac
-	shift
-done
-[[ $seconds =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || usage
+. "${0%/*}/compare.sh"
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 77; }
-for tool in iperf3 ip nsenter pvring; do
-	command -v "$tool" >/dev/null || { echo "$0: $tool is missing" >&2; exit 69; }
-done
+need iperf3 ip nsenter pvring
 # The machine's own network stays as it is.
 [ "${PVRING_COMPARE_NET-}" ] || PVRING_COMPARE_NET=1 exec unshare -n "$0" --seconds "$seconds" --rounds "$rounds"
 
-work=$(mktemp -d /dev/shm/pvring-compare-XXXXXX)
-pids=
-finish() {
-	for pid in $pids; do kill "$pid" 2>/dev/null; done
-	for pid in $pids; do wait "$pid" 2>/dev/null; done
-	rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-up() { for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.05; done; echo "$0: it did not start: $*" >&2; exit 69; }
-
+begin
 load=$(cut -d' ' -f1-3 /proc/loadavg)
 ip link set lo up
 
 # Ours: 10.78.1.1 here, 10.78.1.2 there.
 pvring run --net tap=ours,ip=10.78.1.2/24 -- sh -c "echo \$\$ >$work/ours; exec sleep 100000" 2>"$work/ours.log" &
-pids="$! $pids"
+servers="$! $servers"
 up test -s "$work/ours"
 ip addr add 10.78.1.1/24 dev ours
 # The floor: 10.78.2.1 here, 10.78.2.2 there.
 unshare -n sh -c "echo \$\$ >$work/floor; exec sleep 100000" &
-pids="$! $pids"
+servers="$! $servers"
 up test -s "$work/floor"
 pvring bench taps floor eth0 >"$work/taps" &
-pids="$! $pids"
+servers="$! $servers"
 up test -s "$work/taps"
 ip addr add 10.78.2.1/24 dev floor
 ip link set floor up
@@ -61,7 +36,7 @@ inside() { nsenter -t "$(cat "$work/$1")" -n "${@:2}"; }
 inside floor ip addr add 10.78.2.2/24 dev eth0
 inside floor ip link set eth0 up
 iperf3 -s >/dev/null 2>&1 &
-pids="$! $pids"
+servers="$! $servers"
 
 tcp() { # tcp WAY ADDRESS DIRECTION [OPTION]: Gb/s as the receiver has it
 	inside "$1" timeout $((seconds + 20)) iperf3 -c "$2" -t "$seconds" -f g "${@:4}" |
