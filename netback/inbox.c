@@ -73,15 +73,14 @@ static int put(struct pvr_netback_inbox *inbox, const struct pvr_netback_parcel 
 int pvr_netback_inbox_put(struct pvr_netback_inbox *inbox, const struct pvr_netback_parcel *parcel,
 	const struct iovec *iov, int count)
 {
-	const uint64_t one = 1;
 	int result, was_empty;
 
 	pthread_mutex_lock(&inbox->lock);
 	was_empty = atomic_load_explicit(&inbox->used, memory_order_relaxed) == 0;
 	result = put(inbox, parcel, iov, count);
-	/* Under the lock, so that the event and what it tells of go together. It is 0 before. */
-	if (!result && was_empty && write(inbox->fd, &one, sizeof(one)) != sizeof(one))
-		result = 0;
+	/* Under the lock, so that the event and what it tells of go together: 1, or 0 when it is empty. */
+	if (!result && was_empty && eventfd_write(inbox->fd, 1))
+		assert(!"it was 0");
 	pthread_mutex_unlock(&inbox->lock);
 	return result;
 }
@@ -89,7 +88,7 @@ int pvr_netback_inbox_put(struct pvr_netback_inbox *inbox, const struct pvr_netb
 int pvr_netback_inbox_take(
 	struct pvr_netback_inbox *inbox, struct pvr_netback_parcel *parcel, uint8_t *bytes)
 {
-	uint64_t count;
+	eventfd_t count;
 	uint32_t used;
 
 	/* Mostly there is nothing, and that is told without the lock. */
@@ -101,8 +100,8 @@ int pvr_netback_inbox_take(
 	used = atomic_load_explicit(&inbox->used, memory_order_relaxed) -
 	       (uint32_t)sizeof(*parcel) - parcel->bytes;
 	atomic_store_explicit(&inbox->used, used, memory_order_relaxed);
-	if (!used && read(inbox->fd, &count, sizeof(count)) < 0)
-		assert(errno == EAGAIN);
+	if (!used && eventfd_read(inbox->fd, &count))
+		assert(!"it was 1");
 	pthread_mutex_unlock(&inbox->lock);
 	return 1;
 }
