@@ -20,24 +20,13 @@ while getopts bxt: o; do
 done
 shift $((OPTIND - 1))
 payload=$(realpath "$1")
+. "$(dirname "$0")/../fetch.sh"
 out=${NESTED:-$(dirname "$0")/../../../build/kvm-nested}
-mkdir -p "$out/debs" "$out/x"
+mkdir -p "$out"
 cd "$out"
 exec 9>lock
 flock 9 # one at a time fetches and compiles
 
-fetch() { # fetch PACKAGE...: unpacked into x/
-	local p
-	for p; do
-		[ -e "debs/$p.done" ] && continue
-		(cd debs && apt-get -q download "$p" >fetch.log 2>&1) || { cat debs/fetch.log >&2; exit 69; }
-		dpkg-deb -x debs/"$p"_*.deb x
-		touch "debs/$p.done"
-	done
-}
-newest() { # newest METAPACKAGE: the kernel package it stands for
-	apt-cache depends "$1" | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -1
-}
 cloud=$(newest linux-image-cloud-amd64)
 amd64=$(newest linux-image-amd64)
 fetch "$cloud" "$amd64" busybox-static

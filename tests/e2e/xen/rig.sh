@@ -17,21 +17,13 @@ done
 shift $((OPTIND - 1))
 payload=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../fetch.sh"
 out=${RIG:-$here/../../../build/xen-rig}
-mkdir -p "$out/debs" "$out/x"
+mkdir -p "$out"
 cd "$out"
 out=$PWD
 
-fetch() { # fetch PACKAGE...: unpacked into x/
-	local p
-	for p; do
-		[ -e "debs/$p.done" ] && continue
-		(cd debs && apt-get -q download "$p" >fetch.log 2>&1) || { cat debs/fetch.log >&2; exit 69; }
-		dpkg-deb -x debs/"$p"_*.deb x
-		touch "debs/$p.done"
-	done
-}
-kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -1)
+kernel=$(newest linux-image-amd64)
 fetch "$kernel" busybox-static xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common xenstore-utils libyajl2 \
 	libxenmisc4.17 libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1 libxengnttab1 libxenhypfs1 \
 	libxenstore4 libxentoolcore1 libxentoollog1
