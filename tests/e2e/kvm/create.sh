@@ -5,7 +5,7 @@ console_of() { # console_of DOMAIN: what is asked goes there
 	: >live.log; : >asks
 	rm -f keys; mkfifo keys; exec 3<>keys
 	pvring console $1 <keys >live.log 2>&1 &
-	console=$!
+	live=$!
 }
 lives() { [ "$(grep -ac "GUEST told" live.log)" = "$1" ]; }
 is() { pvring list | grep -q "^$1 .* $2"; }
@@ -53,7 +53,7 @@ create_checks() {
 	check "with its disk and its network" devices
 	check "it is asked to power off" pvring shutdown web
 	check "and the domain ends" within 60 gone web
-	check "and its console" within 30 ended $console
+	check "and its console" within 30 ended $live
 	check "e2fsck finds nothing" e2fsck -fn web.img
 	check "create again" pvring create web.cfg
 	console_of web

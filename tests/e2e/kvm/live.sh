@@ -17,12 +17,16 @@ live_start() {
 	PVRING_DIR=$(echo /tmp/run/pvring-*)
 	export PVRING_DIR XENSTORED_PATH=$PVRING_DIR/xenstored.sock PVRING_DOMID=1
 }
+# A guest that died answers nothing more: the scenario ends, with what was to be shown.
+trap 'tail -50 /tmp/out; exit 1' TERM
+dead() { ! kill -0 $live 2>/dev/null; }
 answered() { tr -d '\r' <live.log | grep -aq "^$1 [0-9]"; }
 # ask COMMAND: runs it in a shell of the guest, prints what it says; its status.
 ask() {
 	asked=$(wc -l <asks) && echo >>asks # in a file, for an ask in $(..) counts too
 	echo "echo; echo ASK$asked; (eval '$*') 2>&1; r=\$?; echo; echo END$asked \$r" >&3
-	within ${ASK_LIMIT:-100} answered END$asked || { echo "no answer: $*"; tail -40 live.log; return 1; }
+	within ${ASK_LIMIT:-100} eval "answered END$asked || dead"
+	answered END$asked || { echo "no answer: $*"; tail -40 live.log; dead && kill $$; return 1; }
 	tr -d '\r' <live.log | sed -n "/^ASK$asked\$/,/^END$asked /p" | sed '1d;$d' |
 		grep -v -e '^$' -e '^\[ *[0-9.]*\] ' # and not what its kernel has to say
 	return "$(tr -d '\r' <live.log | sed -n "s/^END$asked //p")"
