@@ -80,13 +80,17 @@ for tool in xl xenstored xenconsoled xen-init-dom0 lsevtchn; do
 done
 cp -a x/usr/bin/xenstore* root/usr/bin/
 # What Xen's scripts and ours want more of than busybox has.
-tools="bash ip bridge losetup stat flock readlink logger"
+tools="bash ip bridge losetup stat flock readlink logger systemctl"
 for t in $tools; do
 	rm -f "root/bin/$t"
 	cp -L "$(command -v "$t")" root/bin/
 done
+mkdir -p root/lib/systemd/system root/etc/systemd/system root/lib/x86_64-linux-gnu/systemd
+cp /lib/systemd/systemd root/lib/systemd/
+cp /lib/systemd/system/{sysinit,basic,multi-user,shutdown}.target root/lib/systemd/system/
+cp /usr/lib/x86_64-linux-gnu/systemd/libsystemd-{core,shared}-*.so root/lib/x86_64-linux-gnu/systemd/
 cp -rL "$payload/." root/payload/
-programs=$(find root/payload root/usr/bin root/bin -type f -perm -u+x; find root/usr/lib/xen-4.17/bin -type f \
+programs=$(find root/payload root/usr/bin root/bin root/lib/systemd -type f -perm -u+x; find root/usr/lib/xen-4.17/bin -type f \
 	-name 'x*' -o -name 'lib*' -o -name lsevtchn)
 for f in $programs; do
 	LD_LIBRARY_PATH=x/usr/lib/x86_64-linux-gnu ldd "$f" 2>/dev/null || true
