@@ -50,7 +50,7 @@ define \n
 
 
 endef
-LEFT_OUT := $(if $(HAVE_XEN),,the_backends_on_the_real_Xen_(libxen-dev)) $(if $(HAVE_LIBNBD),,NBD_disks_(libnbd-dev)) $(if $(HAVE_LIBXEN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev)) $(if $(HAVE_NCURSES),,the_screen_of_pvring_top_(libncurses-dev))
+LEFT_OUT := $(if $(HAVE_XEN),,the_backends_on_the_real_Xen_(libxen-dev)) $(if $(HAVE_LIBNBD),,NBD_disks_(libnbd-dev)) $(if $(HAVE_LIBXEN)$(SAN),,the_public_ring_macros_in_bench_ring_(libxen-dev)) $(if $(HAVE_NBDKIT),,the_nbdkit_plugin_(nbdkit-plugin-dev)) $(if $(HAVE_NCURSES),,the_screen_of_pvring_top_(libncurses-dev))
 
 all: $(BUILD)/pvring $(if $(HAVE_NBDKIT),$(BUILD)/nbdkit-pvring-plugin.so)
 	$(foreach what,$(LEFT_OUT),@echo "left out for want of its package: $(subst _, ,$(what))"$(\n))
