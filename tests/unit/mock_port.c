@@ -284,17 +284,30 @@ void mock_fail_evtchn(int error)
 
 int mock_port_open(evtchn_port_t port)
 {
-	return m.open[port];
+	int open;
+
+	pthread_mutex_lock(&world);
+	open = port < PORTS && m.open[port];
+	pthread_mutex_unlock(&world);
+	return open;
+}
+
+static void close_port(evtchn_port_t port)
+{
+	pthread_mutex_lock(&world);
+	m.open[port] = 0;
+	pthread_mutex_unlock(&world);
 }
 
 static int alloc_port(evtchn_port_t *port)
 {
-	for (*port = MOCK_STORE_PORT + 1; *port < PORTS; ++*port)
-		if (!m.open[*port]) {
-			m.open[*port] = 1;
-			return 0;
-		}
-	return -ENOSPC;
+	pthread_mutex_lock(&world);
+	for (*port = MOCK_STORE_PORT + 1; *port < PORTS && m.open[*port]; ++*port)
+		;
+	if (*port < PORTS)
+		m.open[*port] = 1;
+	pthread_mutex_unlock(&world);
+	return *port < PORTS ? 0 : -ENOSPC;
 }
 
 static long event_op(unsigned long command, void *arg)
@@ -315,10 +328,10 @@ static long event_op(unsigned long command, void *arg)
 		mock_raise(bind->local_port);
 		return 0;
 	case EVTCHNOP_close:
-		m.open[port] = 0;
+		close_port(port);
 		return 0;
 	case EVTCHNOP_send:
-		if (port >= PORTS || !m.open[port])
+		if (!mock_port_open(port))
 			return -EINVAL;
 		m.sends[port]++;
 		if (m.hook[port])

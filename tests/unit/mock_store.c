@@ -144,6 +144,7 @@ unsigned mock_xs_events(void)
 {
 	const void *bytes;
 	size_t length;
+	unsigned events;
 
 	pthread_mutex_lock(&mutex);
 	while (watcher && (length = pvr_xs_conn_output(watcher, &bytes))) {
@@ -155,13 +156,16 @@ unsigned mock_xs_events(void)
 		watcher_events += header.type == XS_WATCH_EVENT;
 		pvr_xs_conn_consume(watcher, least(length, sizeof(header) + header.len));
 	}
+	events = watcher_events;
 	pthread_mutex_unlock(&mutex);
-	return watcher_events;
+	return events;
 }
 
 void mock_xs_hold(int hold)
 {
+	pthread_mutex_lock(&mutex);
 	held = hold;
+	pthread_mutex_unlock(&mutex);
 	serve(NULL);
 }
 

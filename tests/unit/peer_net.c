@@ -5,14 +5,10 @@
 #include "mock_store.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct net_peer net_peer;
-
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static void fault(const char *what)
 {
@@ -20,78 +16,9 @@ static void fault(const char *what)
 	net_peer.fault = what;
 }
 
-void net_peer_node(const char *name, const char *value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), NET_BACK "/%s", name);
-	if (value)
-		mock_xs_write(path, value);
-	else
-		mock_xs_rm(path);
-}
-
-/*
- * A front that is Connected when the backend comes to InitWait has the rings of the last one, until its state is written
- * again.
- */
-void net_peer_state(enum xenbus_state state)
-{
-	if (state == XenbusStateInitWait) {
-		pthread_mutex_lock(&mutex);
-		net_peer.fresh = mock_xs_number(NET_FRONT "/state") != XenbusStateConnected;
-		net_peer.front_events = mock_xs_events();
-		pthread_mutex_unlock(&mutex);
-	}
-	net_peer_node("state", (const char[]){(char)('0' + state), '\0'});
-}
-
-long net_peer_front(unsigned queue, const char *name)
-{
-	char path[128];
-
-	if (net_peer.queues > 1)
-		snprintf(path, sizeof(path), NET_FRONT "/queue-%u/%s", queue, name);
-	else
-		snprintf(path, sizeof(path), NET_FRONT "/%s", name);
-	return mock_xs_number(path);
-}
-
-/* ---- pages ---- */
-
-static void *map(grant_ref_t ref, int write)
-{
-	void *page = ref < NET_REFS ? mock_grant_map(ref, 0, write) : NULL;
-
-	if (page && !net_peer.mapped[ref])
-		net_peer.mapped[ref] = 1;
-	return page;
-}
-
-static void unmap(grant_ref_t ref)
-{
-	if (ref >= NET_REFS || net_peer.mapped[ref] != 1 || net_peer.keep_grants)
-		return;
-	mock_grant_unmap(ref);
-	net_peer.mapped[ref] = 0;
-}
-
-void net_peer_kill(void)
-{
-	pthread_mutex_lock(&mutex);
-	for (unsigned i = 0; i < NET_REFS; i++)
-		if (net_peer.mapped[i]) {
-			mock_grant_unmap(i);
-			net_peer.mapped[i] = 0;
-		}
-	net_peer.connected = 0;
-	net_peer.ctrl_port = 0;
-	pthread_mutex_unlock(&mutex);
-}
-
 static void count_use(grant_ref_t ref)
 {
-	if (ref < NET_REFS && net_peer.mapped[ref] == 2)
+	if (ref < PEER_REFS && peer.mapped[ref] == 2)
 		net_peer.used_static++;
 	else
 		net_peer.used_once++;
@@ -137,13 +64,13 @@ static void take_extra(const struct netif_extra_info *extra)
 static void copy_slot(const struct netif_tx_request *request, uint32_t length)
 {
 	struct net_frame *last = &net_peer.last;
-	uint8_t *page = map(request->gref, 0);
+	uint8_t *page = peer_map(request->gref, 0);
 
 	if (!page) {
 		fault("page not granted");
 		return;
 	}
-	if (map(request->gref, 1))
+	if (peer_map(request->gref, 1))
 		fault("page granted for writing");
 	if (request->offset + length > 4096 || last->length + length > 65535)
 		fault("slot beyond its page, or packet too long");
@@ -152,7 +79,7 @@ static void copy_slot(const struct netif_tx_request *request, uint32_t length)
 	last->length += length;
 	last->slots++;
 	count_use(request->gref);
-	unmap(request->gref);
+	peer_unmap(request->gref);
 }
 
 /* The other slots, taken before anything is copied: the first one's length is what they leave. */
@@ -219,46 +146,6 @@ static void serve_packet(unsigned queue)
 	}
 }
 
-static int serve(unsigned index)
-{
-	struct net_peer_queue *queue = &net_peer.queue[index];
-	int packets = 0, n = 0, notify = 0;
-
-	pthread_mutex_lock(&mutex);
-	if (net_peer.connected)
-		do {
-			while ((n = pvr_ring_pending(&queue->tx)) > 0) {
-				serve_packet(index);
-				packets++;
-			}
-			notify |= pvr_ring_publish_notify(&queue->tx);
-		} while (n == 0 && pvr_ring_final_check(&queue->tx) > 0);
-	pthread_mutex_unlock(&mutex);
-	if (notify)
-		mock_raise(queue->tx_port);
-	return n < 0 ? n : packets;
-}
-
-int net_peer_serve(void)
-{
-	int total = 0;
-
-	for (unsigned i = 0; i < net_peer.queues; i++) {
-		int n = serve(i);
-
-		if (n < 0)
-			return n;
-		total += n;
-	}
-	return total;
-}
-
-static void on_event(void *arg)
-{
-	if (!net_peer.manual)
-		serve((unsigned)((struct net_peer_queue *)arg - net_peer.queue));
-}
-
 /* ---- what the front receives ---- */
 
 int net_peer_rx_take(unsigned queue, struct netif_rx_request *request)
@@ -302,13 +189,13 @@ static void give_slot(
 
 	if (net_peer_rx_take(queue, &request) <= 0)
 		abort();
-	page = map(request.gref, 1);
+	page = peer_map(request.gref, 1);
 	if (page)
 		memcpy(page + offset, bytes, length);
 	else
 		fault("buffer not granted");
 	count_use(request.gref);
-	unmap(request.gref);
+	peer_unmap(request.gref);
 	net_peer_rx_answer(queue, request.id, offset, flags, (int16_t)length);
 }
 
@@ -348,35 +235,36 @@ int net_peer_give(unsigned queue, const void *bytes, uint32_t length, uint32_t s
 
 static uint32_t change_grants(const struct xen_netif_ctrl_request *request)
 {
-	struct xen_netif_gref *list = map(request->data[1], 1);
+	struct xen_netif_gref *list = peer_map(request->data[1], 1);
 	uint32_t status = XEN_NETIF_CTRL_STATUS_SUCCESS;
 
-	if (!list || request->data[2] > 512 || request->data[0] >= net_peer.queues)
+	if (!list || request->data[2] > 512 || request->data[0] >= peer.queues)
 		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
 	for (unsigned i = 0; i < request->data[2]; i++) {
 		int readonly = list[i].flags & XEN_NETIF_CTRLF_GREF_readonly;
 
 		if (request->type == XEN_NETIF_CTRL_TYPE_DEL_GREF_MAPPING) {
-			net_peer.mapped[list[i].ref] = 1;
-			unmap(list[i].ref);
-		} else if (!map(list[i].ref, !readonly) || (readonly && map(list[i].ref, 1))) {
+			peer.mapped[list[i].ref] = 1;
+			peer_unmap(list[i].ref);
+		} else if (!peer_map(list[i].ref, !readonly) ||
+			   (readonly && peer_map(list[i].ref, 1))) {
 			status = XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
 		} else {
-			net_peer.mapped[list[i].ref] = 2;
+			peer.mapped[list[i].ref] = 2;
 		}
 	}
-	unmap(request->data[1]);
+	peer_unmap(request->data[1]);
 	return status;
 }
 
 static uint32_t copy_in(grant_ref_t ref, void *to, size_t bytes)
 {
-	void *page = map(ref, 0);
+	void *page = peer_map(ref, 0);
 
 	if (!page)
 		return XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER;
 	memcpy(to, page, bytes);
-	unmap(ref);
+	peer_unmap(ref);
 	return XEN_NETIF_CTRL_STATUS_SUCCESS;
 }
 
@@ -436,14 +324,15 @@ static void on_control(void *arg)
 	evtchn_port_t port = 0;
 
 	(void)arg;
-	pthread_mutex_lock(&mutex);
-	while (net_peer.ctrl_port && !net_peer.ctrl_deaf && pvr_ring_pending(&net_peer.ctrl) > 0) {
+	pthread_mutex_lock(&peer.lock);
+	while (peer.connected && net_peer.ctrl_port && !net_peer.ctrl_deaf &&
+		pvr_ring_pending(&net_peer.ctrl) > 0) {
 		serve_control();
 		pvr_ring_publish(&net_peer.ctrl);
 		pvr_ring_final_check(&net_peer.ctrl);
 		port = net_peer.ctrl_port;
 	}
-	pthread_mutex_unlock(&mutex);
+	pthread_mutex_unlock(&peer.lock);
 	if (port)
 		mock_raise(port);
 }
@@ -453,7 +342,7 @@ static void on_control(void *arg)
 void net_peer_attach(unsigned index)
 {
 	struct net_peer_queue *queue = &net_peer.queue[index];
-	void *tx = map(queue->tx_ref, 1), *rx = map(queue->rx_ref, 1);
+	void *tx = peer_map(queue->tx_ref, 1), *rx = peer_map(queue->rx_ref, 1);
 
 	if (!tx || !rx || pvr_ring_back_attach(&queue->tx, tx, 256) ||
 		pvr_ring_back_attach(&queue->rx, rx, 256))
@@ -463,16 +352,15 @@ void net_peer_attach(unsigned index)
 static void connect_queue(unsigned index)
 {
 	struct net_peer_queue *queue = &net_peer.queue[index];
-	long port = net_peer_front(index, "event-channel");
+	long port = peer_front(index, "event-channel");
 
-	queue->tx_ref = (grant_ref_t)net_peer_front(index, "tx-ring-ref");
-	queue->rx_ref = (grant_ref_t)net_peer_front(index, "rx-ring-ref");
-	queue->tx_port =
-		(evtchn_port_t)(port >= 0 ? port : net_peer_front(index, "event-channel-tx"));
-	queue->rx_port =
-		(evtchn_port_t)(port >= 0 ? port : net_peer_front(index, "event-channel-rx"));
+	queue->tx_ref = (grant_ref_t)peer_front(index, "tx-ring-ref");
+	queue->rx_ref = (grant_ref_t)peer_front(index, "rx-ring-ref");
+	queue->tx_port = (evtchn_port_t)(port >= 0 ? port : peer_front(index, "event-channel-tx"));
+	queue->rx_port = (evtchn_port_t)(port >= 0 ? port : peer_front(index, "event-channel-rx"));
 	net_peer_attach(index);
-	mock_on_send(queue->tx_port, on_event, queue);
+	peer.queue[index].ring = &queue->tx;
+	peer.queue[index].port = queue->tx_port;
 }
 
 static void connect_control(void)
@@ -480,11 +368,12 @@ static void connect_control(void)
 	long ref = mock_xs_number(NET_FRONT "/ctrl-ring-ref");
 	void *page;
 
+	net_peer.ctrl_port = 0;
 	if (ref < 0)
 		return;
 	net_peer.ctrl_ref = (grant_ref_t)ref;
 	net_peer.ctrl_port = (evtchn_port_t)mock_xs_number(NET_FRONT "/event-channel-ctrl");
-	page = map(net_peer.ctrl_ref, 1);
+	page = peer_map(net_peer.ctrl_ref, 1);
 	if (!page || pvr_ring_back_attach(&net_peer.ctrl, page, net_ctrl_entries(4096)))
 		abort();
 	mock_on_send(net_peer.ctrl_port, on_control, NULL);
@@ -492,85 +381,31 @@ static void connect_control(void)
 
 static void connect(void)
 {
-	long queues = mock_xs_number(NET_FRONT "/multi-queue-num-queues");
-
-	if (queues > (long)NET_QUEUES || mock_xs_number(NET_FRONT "/request-rx-copy") != 1)
+	if (mock_xs_number(NET_FRONT "/request-rx-copy") != 1)
 		abort();
-	pthread_mutex_lock(&mutex);
-	net_peer.queues = queues < 1 ? 1 : (unsigned)queues;
-	for (unsigned i = 0; i < net_peer.queues; i++)
+	for (unsigned i = 0; i < peer.queues; i++)
 		connect_queue(i);
 	connect_control();
-	net_peer.connected = 1;
-	net_peer.connects++;
-	pthread_mutex_unlock(&mutex);
-	net_peer_state(XenbusStateConnected);
-}
-
-static void disconnect(enum xenbus_state state)
-{
-	if (net_peer.connected && state == XenbusStateClosed && !net_peer.keep_grants)
-		net_peer_kill();
-	if (state == XenbusStateClosed)
-		net_peer.connected = 0;
-	if (mock_xs_number(NET_BACK "/state") != (long)state)
-		net_peer_state(state);
-}
-
-/* What Linux's backend does with each state of the front; Initialised is none that it knows. */
-static void on_request(void *arg)
-{
-	long front = mock_xs_number(NET_FRONT "/state");
-	long back = mock_xs_number(NET_BACK "/state");
-	int fresh;
-
-	(void)arg;
-	pthread_mutex_lock(&mutex);
-	if (front != XenbusStateConnected || mock_xs_events() != net_peer.front_events)
-		net_peer.fresh = 1;
-	fresh = net_peer.fresh;
-	pthread_mutex_unlock(&mutex);
-	if (net_peer.deaf)
-		return;
-	switch (front) {
-	case XenbusStateInitialising:
-		if (back == XenbusStateClosed)
-			net_peer_state(XenbusStateInitWait);
-		break;
-	case XenbusStateConnected:
-		if (back == XenbusStateInitWait && fresh)
-			connect();
-		break;
-	case XenbusStateClosing:
-	case XenbusStateClosed:
-		if (back != -1 && back != XenbusStateClosed)
-			disconnect((enum xenbus_state)front);
-		break;
-	default:
-		break;
-	}
 }
 
 void net_peer_start(void)
 {
-	mock_start_with_xs();
+	/* Initialised is no state that Linux's backend knows. */
+	static const struct peer_kind kind = {
+		NET_FRONT, NET_BACK, XenbusStateConnected, connect, serve_packet};
+
+	peer_begin(&kind);
 	memset(&net_peer, 0, sizeof(net_peer));
 	net_peer.static_size = 512;
-	mock_xs_mkdir(NET_BACK, "n0,r7");
-	mock_xs_write(NET_FRONT "/backend", NET_BACK);
-	mock_xs_write(NET_FRONT "/backend-id", "0");
 	mock_xs_write(NET_FRONT "/mac", "02:00:00:00:00:01");
-	mock_xs_write(NET_FRONT "/state", "1");
-	mock_xs_watch(NET_FRONT "/state");
-	net_peer_node("feature-rx-copy", "1");
-	net_peer_node("feature-sg", "1");
-	net_peer_node("feature-gso-tcpv4", "1");
-	net_peer_node("feature-gso-tcpv6", "1");
-	net_peer_node("feature-ipv6-csum-offload", "1");
-	net_peer_node("feature-split-event-channels", "1");
-	net_peer_node("feature-multicast-control", "1");
-	net_peer_node("feature-ctrl-ring", "1");
-	net_peer_node("multi-queue-max-queues", "4");
-	net_peer_state(XenbusStateInitWait);
-	mock_xs_on_request(on_request, NULL);
+	peer_node("feature-rx-copy", "1");
+	peer_node("feature-sg", "1");
+	peer_node("feature-gso-tcpv4", "1");
+	peer_node("feature-gso-tcpv6", "1");
+	peer_node("feature-ipv6-csum-offload", "1");
+	peer_node("feature-split-event-channels", "1");
+	peer_node("feature-multicast-control", "1");
+	peer_node("feature-ctrl-ring", "1");
+	peer_node("multi-queue-max-queues", "4");
+	peer_state(XenbusStateInitWait);
 }

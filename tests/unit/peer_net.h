@@ -10,7 +10,8 @@
 
 #include <pvring/netfront.h>
 #include <pvring/ring.h>
-#include <pvring/xen/xenbus.h>
+
+#include "peer.h"
 
 #define NET_PATH  "device/vif/0"
 #define NET_FRONT "/local/domain/7/device/vif/0"
@@ -30,9 +31,6 @@ PVR_RING_TYPE(net_tx, union net_tx_slot, struct netif_tx_response);
 PVR_RING_TYPE(net_rx, struct netif_rx_request, union net_rx_slot);
 PVR_RING_TYPE(net_ctrl, struct xen_netif_ctrl_request, struct xen_netif_ctrl_response);
 
-#define NET_QUEUES 4u
-#define NET_REFS   4096u
-
 struct net_peer_queue {
 	struct pvr_ring tx, rx;
 	grant_ref_t tx_ref, rx_ref;
@@ -50,20 +48,9 @@ struct net_frame {
 };
 
 struct net_peer {
-	struct net_peer_queue queue[NET_QUEUES];
-	unsigned queues;
-	int connected;
-	int manual; /* what is sent waits for net_peer_serve */
-	int deaf;   /* does not react to the front's state */
-	unsigned front_events; /* of the front's state when the backend went to InitWait */
-	int fresh;  /* Connected of the front is an offer to this backend */
-	_Atomic unsigned connects;
+	struct net_peer_queue queue[PEER_QUEUES];
 	unsigned faults;
 	const char *fault; /* the latest */
-
-	/* mapped: 1 for now, 2 for good (an ADD_GREF_MAPPING). */
-	uint8_t mapped[NET_REFS];
-	int keep_grants; /* what is mapped stays so */
 
 	unsigned frames;
 	struct net_frame last; /* that the front sent */
@@ -88,13 +75,6 @@ extern struct net_peer net_peer;
 
 /* A domain, a store and the device's nodes with every feature; the backend in InitWait. */
 void net_peer_start(void);
-void net_peer_node(const char *name, const char *value);
-void net_peer_state(enum xenbus_state state);
-/* A node of the front; of a queue where there are several. */
-long net_peer_front(unsigned queue, const char *name);
-
-/* Take and answer what all tx rings hold: how many packets, or -EPROTO. */
-int net_peer_serve(void);
 
 /* Take one slot without answering; answer anything at all. Neither is published or told. */
 int net_peer_tx_take(unsigned queue, union net_tx_slot *slot);
@@ -113,9 +93,6 @@ void net_peer_rx_put(unsigned queue, const union net_rx_slot *slot);
 void net_peer_rx_answer(
 	unsigned queue, uint16_t id, uint16_t offset, uint16_t flags, int16_t status);
 void net_peer_tell(unsigned queue);
-
-/* The backend's process is killed: what it mapped is unmapped, and nothing else is said. */
-void net_peer_kill(void);
 
 /* Attach to rings that the test has begun anew, in the same pages. */
 void net_peer_attach(unsigned queue);

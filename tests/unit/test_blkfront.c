@@ -29,7 +29,7 @@ static void open_disk(void)
 {
 	pages_before = mock_pages_used();
 	grants_before = pvr_grant_available();
-	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, NULL, soon(), &disk), 0);
+	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(BLK_PATH, NULL, soon(), &disk), 0);
 	queue = pvr_blkfront_queue(disk, 0);
 }
 
@@ -39,14 +39,14 @@ static void close_disk(void)
 	pvr_blkfront_close(disk);
 	CU_ASSERT_EQUAL(mock_pages_used(), pages_before);
 	CU_ASSERT_EQUAL(pvr_grant_available(), grants_before);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
-	CU_ASSERT_EQUAL(mock_port_open(peer.queue[0].port), 0);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_port_open(blk_peer.queue[0].port), 0);
 	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
 
 static void start(void)
 {
-	peer_start();
+	blk_peer_start();
 	open_disk();
 }
 
@@ -54,21 +54,21 @@ static void handshake(void)
 {
 	const struct pvr_blkfront_info *info;
 
-	peer_start();
+	blk_peer_start();
 	peer_node("physical-sector-size", "4096");
 	peer_node("info", "4");
 	open_disk();
 	info = pvr_blkfront_info(disk);
-	CU_ASSERT_EQUAL(info->sectors, PEER_SECTORS);
+	CU_ASSERT_EQUAL(info->sectors, BLK_SECTORS);
 	CU_ASSERT_EQUAL(info->sector_size, 512);
 	CU_ASSERT_EQUAL(info->physical_sector_size, 4096);
 	CU_ASSERT_EQUAL(info->readonly, 1);
 	CU_ASSERT_EQUAL(info->flush, 1);
 	CU_ASSERT_EQUAL(info->entries, 32);
 	CU_ASSERT_EQUAL(info->max_segments, 11);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateConnected);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateConnected);
 	close_disk();
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_BACK "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_BACK "/state"), XenbusStateClosed);
 	open_disk(); /* and again, from Closed */
 	close_disk();
 }
@@ -76,12 +76,12 @@ static void handshake(void)
 /* An earlier owner died without closing: everybody still says Connected. */
 static void leftover_state_is_closed_first(void)
 {
-	peer_start();
-	mock_xs_write(PEER_FRONT "/state", "4");
+	blk_peer_start();
+	mock_xs_write(BLK_FRONT "/state", "4");
 	peer_state(XenbusStateConnected);
 	open_disk();
 	close_disk();
-	mock_xs_write(PEER_FRONT "/state", "5");
+	mock_xs_write(BLK_FRONT "/state", "5");
 	peer_state(XenbusStateClosing);
 	open_disk();
 	close_disk();
@@ -89,15 +89,15 @@ static void leftover_state_is_closed_first(void)
 
 static void backend_that_never_comes(void)
 {
-	peer_start();
+	blk_peer_start();
 	pages_before = mock_pages_used();
 	CU_ASSERT_EQUAL(pvr_blkfront_open("device/vbd/1", NULL, soon(), &disk), -ENOENT);
 	peer.deaf = 1;
 	CU_ASSERT_EQUAL(
-		pvr_blkfront_open(PEER_PATH, NULL, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
+		pvr_blkfront_open(BLK_PATH, NULL, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
 	peer_state(XenbusStateInitialising);
 	CU_ASSERT_EQUAL(
-		pvr_blkfront_open(PEER_PATH, NULL, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
+		pvr_blkfront_open(BLK_PATH, NULL, pvr_port_now_ns() + 20000000, &disk), -ETIMEDOUT);
 	CU_ASSERT_EQUAL(mock_pages_used(), pages_before);
 	CU_ASSERT_EQUAL(mock_xs_watches(), 0);
 }
@@ -142,10 +142,10 @@ static void batch_costs_one_event(void)
 	}
 	CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, batch, 40), 32);
 	CU_ASSERT_EQUAL(pvr_blkfront_free(queue), 0);
-	CU_ASSERT_EQUAL(mock_sends(peer.queue[0].port), 0);
+	CU_ASSERT_EQUAL(mock_sends(blk_peer.queue[0].port), 0);
 	CU_ASSERT_EQUAL(peer_serve(), 0); /* nothing is visible before the kick */
 	pvr_blkfront_kick(queue);
-	CU_ASSERT_EQUAL(mock_sends(peer.queue[0].port), 1);
+	CU_ASSERT_EQUAL(mock_sends(blk_peer.queue[0].port), 1);
 	drain();
 	CU_ASSERT_EQUAL(done_count, 32);
 	pvr_blkfront_stats(disk, &stats);
@@ -173,10 +173,10 @@ static void impossible_requests_end_at_once(void)
 		{BLKIF_OP_READ, 1, 3584, 1024, 0, -EINVAL},
 		{BLKIF_OP_READ, 1, 0, 8192, 0, -EINVAL},
 		{BLKIF_OP_READ, 1, 512, 0xfffffe00, 0, -EINVAL},
-		{BLKIF_OP_READ, 2, 0, 512, PEER_SECTORS - 1, -EINVAL},
-		{BLKIF_OP_READ, 1, 0, 512, PEER_SECTORS, -EINVAL},
+		{BLKIF_OP_READ, 2, 0, 512, BLK_SECTORS - 1, -EINVAL},
+		{BLKIF_OP_READ, 1, 0, 512, BLK_SECTORS, -EINVAL},
 		{BLKIF_OP_READ, 1, 0, 512, UINT64_MAX, -EINVAL},
-		{BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 512, PEER_SECTORS, -EINVAL},
+		{BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 512, BLK_SECTORS, -EINVAL},
 		{BLKIF_OP_WRITE_BARRIER, 1, 0, 512, 0, -EOPNOTSUPP},
 		{BLKIF_OP_DISCARD, 0, 0, 0, 0, -EOPNOTSUPP},
 		{200, 1, 0, 512, 0, -EOPNOTSUPP},
@@ -202,7 +202,7 @@ static void impossible_requests_end_at_once(void)
 		CU_ASSERT_EQUAL(done_error, rows[i].error);
 	}
 	pvr_blkfront_kick(queue);
-	CU_ASSERT_EQUAL(peer.serves, 0);
+	CU_ASSERT_EQUAL(blk_peer.serves, 0);
 	pvr_port_pages_free(page, 1);
 	close_disk();
 }
@@ -242,13 +242,13 @@ static void large_buffers_are_split(void)
 			fill_bytes(out + offset, sizes[i], i);
 			memset(in, 0, 202 * 4096);
 			CU_ASSERT_EQUAL(pvr_blkfront_write(disk, 3, out + offset, sizes[i]), 0);
-			CU_ASSERT_EQUAL(memcmp(peer.disk + 3 * 512, out + offset, sizes[i]), 0);
+			CU_ASSERT_EQUAL(memcmp(blk_peer.disk + 3 * 512, out + offset, sizes[i]), 0);
 			CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 3, in + offset, sizes[i]), 0);
 			CU_ASSERT_EQUAL(memcmp(in + offset, out + offset, sizes[i]), 0);
 			CU_ASSERT_EQUAL(in[offset + sizes[i]], 0);
 		}
 	CU_ASSERT_EQUAL(pvr_blkfront_flush(disk), 0);
-	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, PEER_SECTORS - 1, in, 1024), -EINVAL);
+	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, BLK_SECTORS - 1, in, 1024), -EINVAL);
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 0, in + 1, 512), -EINVAL);
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 0, in, 500), -EINVAL);
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 0, in, 0), 0);
@@ -262,13 +262,13 @@ static void sectors_of_4k_are_not_torn(void)
 {
 	uint8_t *buffer;
 
-	peer_start();
+	blk_peer_start();
 	peer_node("sector-size", "4096");
 	open_disk();
 	buffer = pvr_port_pages_alloc(33);
 	fill_bytes(buffer + 512, 32 * 4096, 9);
 	CU_ASSERT_EQUAL(pvr_blkfront_write(disk, 8, buffer + 512, 32 * 4096), 0);
-	CU_ASSERT_EQUAL(memcmp(peer.disk + 4096, buffer + 512, 32 * 4096), 0);
+	CU_ASSERT_EQUAL(memcmp(blk_peer.disk + 4096, buffer + 512, 32 * 4096), 0);
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 4, buffer, 4096), -EINVAL);
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 0, buffer, 512), -EINVAL);
 	pvr_port_pages_free(buffer, 33);
@@ -279,7 +279,7 @@ static void readonly_and_no_flush(void)
 {
 	void *page;
 
-	peer_start();
+	blk_peer_start();
 	peer_node("info", "4");
 	peer_node("feature-flush-cache", NULL);
 	open_disk();
@@ -287,7 +287,7 @@ static void readonly_and_no_flush(void)
 	CU_ASSERT_EQUAL(pvr_blkfront_write(disk, 0, page, 4096), -EROFS);
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 0, page, 4096), 0);
 	CU_ASSERT_EQUAL(pvr_blkfront_flush(disk), -EOPNOTSUPP);
-	CU_ASSERT_EQUAL(peer.serves, 1);
+	CU_ASSERT_EQUAL(blk_peer.serves, 1);
 	pvr_port_pages_free(page, 1);
 	close_disk();
 }
@@ -298,13 +298,13 @@ static void errors_are_those_of_the_request(void)
 
 	start();
 	page = pvr_port_pages_alloc(1);
-	peer.status = BLKIF_RSP_ERROR;
+	blk_peer.status = BLKIF_RSP_ERROR;
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 0, page, 4096), -EIO);
-	peer.status = BLKIF_RSP_EOPNOTSUPP;
+	blk_peer.status = BLKIF_RSP_EOPNOTSUPP;
 	CU_ASSERT_EQUAL(pvr_blkfront_flush(disk), -EOPNOTSUPP);
-	peer.status = -77;
+	blk_peer.status = -77;
 	CU_ASSERT_EQUAL(pvr_blkfront_write(disk, 0, page, 4096), -EIO);
-	peer.status = BLKIF_RSP_OKAY;
+	blk_peer.status = BLKIF_RSP_OKAY;
 	CU_ASSERT_EQUAL(pvr_blkfront_read(disk, 0, page, 4096), 0);
 	CU_ASSERT_EQUAL(mock_log_lines(), 0);
 	pvr_port_pages_free(page, 1);
@@ -424,14 +424,14 @@ static void leader_hands_over(void)
 	peer.manual = 1;
 	for (unsigned i = 0; i < 2; i++) {
 		pthread_create(&reader[i], NULL, reader_main, NULL);
-		for (int n = 0; n < 20000 && !peer_take(&request[i]); n++)
+		for (int n = 0; n < 20000 && !blk_peer_take(&request[i]); n++)
 			usleep(1000);
 		usleep(10000); /* until it sleeps */
 	}
-	peer_answer(request[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(request[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	await(&reads_done, 1);
 	usleep(10000);
-	peer_answer(request[1].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(request[1].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	await(&reads_done, 2);
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(reader[i], NULL);

@@ -46,7 +46,7 @@ static void open_disk(struct pvr_blkfront_options options)
 {
 	pages_before = mock_pages_used();
 	grants_before = pvr_grant_available();
-	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, &options, soon(), &disk), 0);
+	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(BLK_PATH, &options, soon(), &disk), 0);
 	queue = pvr_blkfront_queue(disk, 0);
 	info = pvr_blkfront_info(disk);
 	buffer = pvr_port_pages_alloc(PAGES);
@@ -69,7 +69,7 @@ static void near_the_wrap(unsigned index)
 	struct blkfront_ring *live = &pvr_blkfront_queue(disk, index)->live;
 
 	pvr_ring_front_init(&live->ring, live->pages.at, live->ring.entries, UINT32_MAX - 2);
-	peer_attach(index);
+	blk_peer_attach(index);
 }
 
 static void drain(struct pvr_blkfront_queue *which)
@@ -109,14 +109,14 @@ static void rings_of_every_order(void)
 		struct pvr_blk_request *batch[600];
 		uint32_t entries = 32u << order;
 
-		peer_start();
+		blk_peer_start();
 		peer_node("max-ring-page-order", "4");
-		mock_xs_write(PEER_FRONT "/ring-page-order", "7"); /* an earlier owner's */
+		mock_xs_write(BLK_FRONT "/ring-page-order", "7"); /* an earlier owner's */
 		open_disk((struct pvr_blkfront_options){.ring_order = order, .max_segments = 1});
 		CU_ASSERT_EQUAL(info->ring_order, order);
 		CU_ASSERT_EQUAL(info->entries, entries);
 		CU_ASSERT_EQUAL(
-			mock_xs_number(PEER_FRONT "/ring-page-order"), order ? (long)order : -1);
+			mock_xs_number(BLK_FRONT "/ring-page-order"), order ? (long)order : -1);
 		near_the_wrap(0);
 		for (unsigned round = 0; round < 3; round++) {
 			for (unsigned i = 0; i < 600; i++) {
@@ -141,7 +141,7 @@ static void rings_of_every_order(void)
 
 static void ring_is_bounded_by_the_backend(void)
 {
-	peer_start();
+	blk_peer_start();
 	peer_node("max-ring-page-order", "1");
 	open_disk((struct pvr_blkfront_options){.ring_order = 4, .queues = 9, .max_segments = 999});
 	CU_ASSERT(info->ring_order == 1 && info->entries == 64);
@@ -155,7 +155,7 @@ static void smaller_ring_after_a_reconnect(void)
 {
 	struct pvr_blk_request *batch[64];
 
-	peer_start();
+	blk_peer_start();
 	peer_node("max-ring-page-order", "1");
 	open_disk((struct pvr_blkfront_options){.ring_order = 1});
 	peer.manual = 1;
@@ -187,7 +187,7 @@ static void indirect_segments(void)
 {
 	struct pvr_blkfront_stats stats;
 
-	peer_start();
+	blk_peer_start();
 	peer_node("feature-max-indirect-segments", "64");
 	open_disk((struct pvr_blkfront_options){.max_segments = 256});
 	near_the_wrap(0);
@@ -195,13 +195,13 @@ static void indirect_segments(void)
 	for (unsigned count = 1; count <= 64; count++) {
 		fill(count, count);
 		CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, count), 0);
-		CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, count * 4096), 0);
+		CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, count * 4096), 0);
 		memset(buffer, 0, count * 4096);
 		CU_ASSERT_EQUAL(one(BLKIF_OP_READ, count), 0);
-		CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, count * 4096), 0);
+		CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, count * 4096), 0);
 	}
-	CU_ASSERT_EQUAL(peer.most_segments, 64);
-	CU_ASSERT_EQUAL(peer.ops[BLKIF_OP_INDIRECT], 2 * (64 - 11));
+	CU_ASSERT_EQUAL(blk_peer.most_segments, 64);
+	CU_ASSERT_EQUAL(blk_peer.ops[BLKIF_OP_INDIRECT], 2 * (64 - 11));
 	pvr_blkfront_stats(disk, &stats);
 	CU_ASSERT_EQUAL(stats.indirect, 2 * (64 - 11));
 	close_disk();
@@ -212,7 +212,7 @@ static void fewer_segments_after_a_reconnect(void)
 {
 	struct pvr_blk_request *request = &requests[0];
 
-	peer_start();
+	blk_peer_start();
 	peer_node("feature-max-indirect-segments", "64");
 	open_disk((struct pvr_blkfront_options){.max_segments = 64});
 	fill(40, 3);
@@ -227,8 +227,8 @@ static void fewer_segments_after_a_reconnect(void)
 	peer_state(XenbusStateInitWait);
 	drain(queue);
 	CU_ASSERT(done_count == 1 && errors[0] == 0);
-	CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, 40 * 4096), 0);
-	CU_ASSERT(peer.most_segments == 11 && peer.serves == 4);
+	CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, 40 * 4096), 0);
+	CU_ASSERT(blk_peer.most_segments == 11 && blk_peer.serves == 4);
 	CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 12), -EINVAL);
 	close_disk();
 }
@@ -236,12 +236,12 @@ static void fewer_segments_after_a_reconnect(void)
 /* A part that fails is the end of its request. */
 static void failed_part_ends_the_request(void)
 {
-	peer_start();
+	blk_peer_start();
 	peer_node("feature-max-indirect-segments", "64");
 	open_disk((struct pvr_blkfront_options){.max_segments = 64});
-	peer.status = BLKIF_RSP_ERROR;
+	blk_peer.status = BLKIF_RSP_ERROR;
 	CU_ASSERT_EQUAL(one(BLKIF_OP_FLUSH_DISKCACHE, 30), -EIO);
-	CU_ASSERT_EQUAL(peer.serves, 1);
+	CU_ASSERT_EQUAL(blk_peer.serves, 1);
 	close_disk();
 }
 
@@ -249,14 +249,14 @@ static void failed_part_ends_the_request(void)
 
 static void requests_on_every_queue(void)
 {
-	peer_start();
+	blk_peer_start();
 	peer_node("multi-queue-max-queues", "4");
 	peer_node("max-ring-page-order", "1");
 	open_disk((struct pvr_blkfront_options){.queues = 3, .ring_order = 1, .max_segments = 4});
 	CU_ASSERT_EQUAL(info->queues, 3);
 	CU_ASSERT_EQUAL(peer.queues, 3);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/multi-queue-num-queues"), 3);
-	CU_ASSERT(mock_xs_number(PEER_FRONT "/queue-2/ring-ref1") > 0);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/multi-queue-num-queues"), 3);
+	CU_ASSERT(mock_xs_number(BLK_FRONT "/queue-2/ring-ref1") > 0);
 	CU_ASSERT_PTR_NULL(pvr_blkfront_queue(disk, 3));
 	for (unsigned q = 0; q < 3; q++) {
 		queue = pvr_blkfront_queue(disk, q);
@@ -264,14 +264,14 @@ static void requests_on_every_queue(void)
 		for (unsigned i = 0; i < 5; i++) {
 			fill(4, q * 5 + i);
 			CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 4), 0);
-			CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, 4 * 4096), 0);
+			CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, 4 * 4096), 0);
 		}
-		CU_ASSERT(mock_sends(peer.queue[q].port) >= 5);
+		CU_ASSERT(mock_sends(blk_peer.queue[q].port) >= 5);
 	}
 	close_disk();
 	open_disk((struct pvr_blkfront_options){.queues = 1}); /* and back to one */
 	CU_ASSERT_EQUAL(peer.queues, 1);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/multi-queue-num-queues"), -1);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/multi-queue-num-queues"), -1);
 	CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 1), 0);
 	close_disk();
 }
@@ -316,7 +316,7 @@ static void *owner_main(void *arg)
 		for (unsigned i = 0; i < 8; i++)
 			wrong += mine[i].error != 0 ||
 				 memcmp(segments[self * 8 + i].address,
-					 peer.disk + (self * 8 + i) * 4096, 4096) != 0;
+					 blk_peer.disk + (self * 8 + i) * 4096, 4096) != 0;
 		rounds[self]++;
 	}
 	return NULL;
@@ -329,11 +329,11 @@ static void owners_ride_through(void)
 	unsigned names[OWNERS];
 	struct pvr_blkfront_stats stats;
 
-	peer_start();
+	blk_peer_start();
 	peer_node("multi-queue-max-queues", "4");
 	open_disk((struct pvr_blkfront_options){.queues = OWNERS, .max_segments = 1});
-	for (unsigned i = 0; i < sizeof(peer.disk); i++)
-		peer.disk[i] = (uint8_t)(i / 512 + i * 3);
+	for (unsigned i = 0; i < sizeof(blk_peer.disk); i++)
+		blk_peer.disk[i] = (uint8_t)(i / 512 + i * 3);
 	owners_stop = 0;
 	wrong = 0;
 	for (unsigned i = 0; i < OWNERS; i++) {
@@ -362,7 +362,7 @@ static void owners_ride_through(void)
 /* Fewer queues than there are owners cannot be served. */
 static void fewer_queues_after_a_reconnect(void)
 {
-	peer_start();
+	blk_peer_start();
 	peer_node("multi-queue-max-queues", "2");
 	open_disk((struct pvr_blkfront_options){.queues = 2});
 	peer_kill();
@@ -371,7 +371,7 @@ static void fewer_queues_after_a_reconnect(void)
 	while (pvr_blkfront_poll(queue) >= 0)
 		CU_ASSERT_EQUAL_FATAL(pvr_blkfront_wait(queue, soon()), 0);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(pvr_blkfront_queue(disk, 1)), -ENODEV);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateClosed);
 	close_disk();
 }
 
@@ -379,33 +379,33 @@ static void fewer_queues_after_a_reconnect(void)
 
 static void barrier_and_flush_with_data(void)
 {
-	peer_start();
+	blk_peer_start();
 	open_disk((struct pvr_blkfront_options){0});
 	CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE_BARRIER, 1), -EOPNOTSUPP);
 	close_disk();
-	peer_start();
+	blk_peer_start();
 	peer_node("feature-barrier", "1");
 	peer_node("feature-max-indirect-segments", "32");
 	open_disk((struct pvr_blkfront_options){0});
 	CU_ASSERT(info->barrier == 1 && info->max_segments == 32);
 	fill(32, 5);
 	CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE_BARRIER, 3), 0);
-	CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, 3 * 4096), 0);
+	CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, 3 * 4096), 0);
 	CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE_BARRIER, 0), 0);
-	CU_ASSERT_EQUAL(peer.ops[BLKIF_OP_WRITE_BARRIER], 2);
+	CU_ASSERT_EQUAL(blk_peer.ops[BLKIF_OP_WRITE_BARRIER], 2);
 	CU_ASSERT_EQUAL(one(BLKIF_OP_FLUSH_DISKCACHE, 32), 0); /* three parts of at most 11 */
-	CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, 32 * 4096), 0);
-	CU_ASSERT_EQUAL(peer.ops[BLKIF_OP_FLUSH_DISKCACHE], 3);
+	CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, 32 * 4096), 0);
+	CU_ASSERT_EQUAL(blk_peer.ops[BLKIF_OP_FLUSH_DISKCACHE], 3);
 	close_disk();
 }
 
 static void discard(void)
 {
-	peer_start();
+	blk_peer_start();
 	open_disk((struct pvr_blkfront_options){0});
 	CU_ASSERT_EQUAL(pvr_blkfront_discard(disk, 0, 8, 0), -EOPNOTSUPP);
 	close_disk();
-	peer_start();
+	blk_peer_start();
 	peer_node("feature-discard", "1");
 	peer_node("discard-granularity", "65536");
 	peer_node("discard-alignment", "4096");
@@ -413,23 +413,23 @@ static void discard(void)
 	CU_ASSERT(info->discard == 1 && info->secure == 0);
 	CU_ASSERT(info->discard_granularity == 65536 && info->discard_alignment == 4096);
 	CU_ASSERT_EQUAL(pvr_blkfront_discard(disk, 16, 1000, 0), 0);
-	CU_ASSERT(peer.discard.sector_number == 16 && peer.discard.nr_sectors == 1000);
-	CU_ASSERT(peer.discard.flag == 0 && peer.discard.handle == 51712);
+	CU_ASSERT(blk_peer.discard.sector_number == 16 && blk_peer.discard.nr_sectors == 1000);
+	CU_ASSERT(blk_peer.discard.flag == 0 && blk_peer.discard.handle == 51712);
 	CU_ASSERT_EQUAL(pvr_blkfront_discard(disk, 0, 8, 1), -EOPNOTSUPP);
-	CU_ASSERT_EQUAL(pvr_blkfront_discard(disk, PEER_SECTORS - 1, 2, 0), -EINVAL);
+	CU_ASSERT_EQUAL(pvr_blkfront_discard(disk, BLK_SECTORS - 1, 2, 0), -EINVAL);
 	CU_ASSERT_EQUAL(pvr_blkfront_discard(disk, 0, 0, 0), -EINVAL);
-	CU_ASSERT_EQUAL(peer.serves, 1);
+	CU_ASSERT_EQUAL(blk_peer.serves, 1);
 	close_disk();
 	peer_node("discard-secure", "1");
 	open_disk((struct pvr_blkfront_options){0});
 	CU_ASSERT_EQUAL(pvr_blkfront_discard(disk, 0, 8, 1), 0);
-	CU_ASSERT_EQUAL(peer.discard.flag, BLKIF_DISCARD_SECURE);
+	CU_ASSERT_EQUAL(blk_peer.discard.flag, BLKIF_DISCARD_SECURE);
 	close_disk();
 }
 
 static void resized_while_connected(void)
 {
-	peer_start();
+	blk_peer_start();
 	open_disk((struct pvr_blkfront_options){0});
 	peer_node("sectors", "1024");
 	peer_state(XenbusStateConnected);
@@ -455,7 +455,7 @@ static void persistent_grants_are_reused(void)
 {
 	struct pvr_blkfront_stats stats;
 
-	peer_start();
+	blk_peer_start();
 	peer_node("feature-persistent", "1");
 	open_disk((struct pvr_blkfront_options){.persistent = 1});
 	CU_ASSERT_EQUAL(info->persistent, 1);
@@ -463,10 +463,10 @@ static void persistent_grants_are_reused(void)
 	for (unsigned i = 0; i < 100; i++) {
 		fill(8, i);
 		CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 8), 0);
-		CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, 8 * 4096), 0);
+		CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, 8 * 4096), 0);
 		memset(buffer, 0, 8 * 4096);
 		CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 8), 0);
-		CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, 8 * 4096), 0);
+		CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, 8 * 4096), 0);
 	}
 	pvr_blkfront_stats(disk, &stats);
 	CU_ASSERT_EQUAL(stats.grants_reused, 200 * 8 - 8); /* eight pages in all */
@@ -477,7 +477,7 @@ static void persistent_only_where_both_are(void)
 {
 	struct pvr_blkfront_stats stats;
 
-	peer_start();
+	blk_peer_start();
 	open_disk((struct pvr_blkfront_options){.persistent = 1});
 	CU_ASSERT_EQUAL(info->persistent, 0);
 	CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 8), 0);
@@ -485,10 +485,10 @@ static void persistent_only_where_both_are(void)
 	pvr_blkfront_stats(disk, &stats);
 	CU_ASSERT_EQUAL(stats.grants_reused, 0);
 	close_disk();
-	peer_start();
+	blk_peer_start();
 	peer_node("feature-persistent", "1");
 	open_disk((struct pvr_blkfront_options){0});
-	CU_ASSERT_EQUAL(peer.persistent, 0);
+	CU_ASSERT_EQUAL(blk_peer.persistent, 0);
 	CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 8), 0);
 	close_disk();
 }
@@ -498,7 +498,7 @@ static void persistent_across_reconnects(void)
 {
 	static const char *const offers[] = {"0", "1", "0"};
 
-	peer_start();
+	blk_peer_start();
 	peer_node("feature-persistent", "1");
 	open_disk((struct pvr_blkfront_options){.persistent = 1});
 	for (unsigned i = 0; i < 3; i++) {
@@ -508,11 +508,11 @@ static void persistent_across_reconnects(void)
 		peer_kill();
 		peer_node("feature-persistent", offers[i]);
 		peer_state(XenbusStateInitWait);
-		while (peer.connects != i + 2 || mock_xs_number(PEER_FRONT "/state") != 4)
+		while (peer.connects != i + 2 || mock_xs_number(BLK_FRONT "/state") != 4)
 			CU_ASSERT_FATAL(pvr_blkfront_poll(queue) >= 0);
 		fill(8, i + 10);
 		CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 8), 0);
-		CU_ASSERT_EQUAL(memcmp(peer.disk, buffer, 8 * 4096), 0);
+		CU_ASSERT_EQUAL(memcmp(blk_peer.disk, buffer, 8 * 4096), 0);
 		CU_ASSERT_EQUAL(info->persistent, i == 1);
 	}
 	close_disk();
@@ -524,7 +524,7 @@ static void pool_is_bounded(void)
 	struct pvr_blk_request *batch[32];
 	grant_ref_t others[MOCK_FRAMES * 512];
 
-	peer_start();
+	blk_peer_start();
 	/* Most references are somebody else's. */
 	CU_ASSERT_EQUAL(pvr_grant_alloc(others, pvr_grant_available() - 1000), 0);
 	peer_node("feature-max-indirect-segments", "64");
@@ -563,18 +563,18 @@ static int is_zero(const uint8_t *bytes, size_t count)
 static void xsa_403_only_the_payload_is_visible(void)
 {
 	for (uint32_t persistent = 0; persistent < 2; persistent++) {
-		peer_start();
+		blk_peer_start();
 		peer_node("feature-persistent", "1");
 		open_disk((struct pvr_blkfront_options){.untrusting = 1, .persistent = persistent});
 		memset(buffer, 0xaa, 4096);
 		segments[0] = (struct pvr_blk_segment){buffer + 1024, 1536};
 		CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 1), 0);
-		CU_ASSERT(is_zero(peer.page, 1024));
-		CU_ASSERT_EQUAL(memcmp(peer.page + 1024, buffer, 1536), 0);
-		CU_ASSERT(is_zero(peer.page + 2560, 1536));
+		CU_ASSERT(is_zero(blk_peer.page, 1024));
+		CU_ASSERT_EQUAL(memcmp(blk_peer.page + 1024, buffer, 1536), 0);
+		CU_ASSERT(is_zero(blk_peer.page + 2560, 1536));
 		CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 1), 0);
-		CU_ASSERT(is_zero(peer.page, 4096)); /* as it was before the read */
-		CU_ASSERT_EQUAL(memcmp(buffer + 1024, peer.disk, 1536), 0);
+		CU_ASSERT(is_zero(blk_peer.page, 4096)); /* as it was before the read */
+		CU_ASSERT_EQUAL(memcmp(buffer + 1024, blk_peer.disk, 1536), 0);
 		CU_ASSERT(buffer[1023] == 0xaa && buffer[2560] == 0xaa);
 		close_disk();
 	}
@@ -583,12 +583,12 @@ static void xsa_403_only_the_payload_is_visible(void)
 /* Without that option the whole page is the backend's to see: the test above can tell. */
 static void trusted_backend_sees_the_page(void)
 {
-	peer_start();
+	blk_peer_start();
 	open_disk((struct pvr_blkfront_options){0});
 	memset(buffer, 0xaa, 4096);
 	segments[0] = (struct pvr_blk_segment){buffer + 1024, 1536};
 	CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 1), 0);
-	CU_ASSERT_EQUAL(peer.page[0], 0xaa);
+	CU_ASSERT_EQUAL(blk_peer.page[0], 0xaa);
 	close_disk();
 }
 
@@ -598,16 +598,16 @@ static void untrusted_backend_keeps_only_our_page(void)
 	struct pvr_blk_request *request = &requests[0];
 	struct blkif_request wire;
 
-	peer_start();
+	blk_peer_start();
 	open_disk((struct pvr_blkfront_options){.untrusting = 1});
 	peer.manual = 1;
 	requests[0] = (struct pvr_blk_request){
 		.op = BLKIF_OP_READ, .segments_count = 1, .segments = segments, .done = note};
 	CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, &request, 1), 1);
 	pvr_blkfront_kick(queue);
-	CU_ASSERT(peer_take(&wire) > 0);
+	CU_ASSERT(blk_peer_take(&wire) > 0);
 	CU_ASSERT_PTR_NOT_NULL(mock_grant_map(wire.seg[0].gref, 0, 1));
-	peer_answer(wire.id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(wire.id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	while (pvr_blkfront_poll(queue) >= 0)
 		pvr_blkfront_wait(queue, soon());
 	CU_ASSERT_EQUAL(errors[0], -EIO);

@@ -54,8 +54,8 @@ static struct pvr_blk_request read_of(uint64_t sector)
 /* `count` reads in flight, of which the backend has taken all, and answered none. */
 static void in_flight(unsigned count)
 {
-	peer_start();
-	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, NULL, soon(), &disk), 0);
+	blk_peer_start();
+	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(BLK_PATH, NULL, soon(), &disk), 0);
 	queue = pvr_blkfront_queue(disk, 0);
 	peer.manual = 1;
 	page = pvr_port_pages_alloc(1);
@@ -70,7 +70,7 @@ static void in_flight(unsigned count)
 	}
 	pvr_blkfront_kick(queue);
 	for (unsigned i = 0; i < count; i++)
-		CU_ASSERT(peer_take(&wire[i]) > 0);
+		CU_ASSERT(blk_peer_take(&wire[i]) > 0);
 }
 
 /*
@@ -106,7 +106,7 @@ static void xsa_405_id_out_of_range(void)
 
 	for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		in_flight(3);
-		peer_answer(ids[i], BLKIF_OP_READ, BLKIF_RSP_OKAY);
+		blk_peer_answer(ids[i], BLKIF_OP_READ, BLKIF_RSP_OKAY);
 		ends_in_error(0);
 	}
 }
@@ -114,15 +114,15 @@ static void xsa_405_id_out_of_range(void)
 static void xsa_405_id_never_in_flight(void)
 {
 	in_flight(3);
-	peer_answer(31, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(31, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	ends_in_error(0);
 }
 
 static void xsa_405_id_answered_twice(void)
 {
 	in_flight(3);
-	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	ends_in_error(1);
 	CU_ASSERT_EQUAL(errors[0], 0);
 }
@@ -135,26 +135,26 @@ static void xsa_405_id_not_published(void)
 	in_flight(3);
 	requests[3] = requests[2];
 	CU_ASSERT_EQUAL(pvr_blkfront_submit(queue, &one, 1), 1);
-	peer_answer(3, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(3, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	ends_in_error(0);
 }
 
 static void answer_to_another_operation(void)
 {
 	in_flight(3);
-	peer_answer(wire[1].id, BLKIF_OP_WRITE, BLKIF_RSP_OKAY);
+	blk_peer_answer(wire[1].id, BLKIF_OP_WRITE, BLKIF_RSP_OKAY);
 	ends_in_error(0);
 }
 
 static void rsp_prod_too_far(void)
 {
 	in_flight(3);
-	atomic_fetch_add(peer.queue[0].ring.out_prod, 4);
-	mock_raise(peer.queue[0].port);
+	atomic_fetch_add(blk_peer.queue[0].ring.out_prod, 4);
+	mock_raise(blk_peer.queue[0].port);
 	ends_in_error(0);
 	in_flight(3);
-	atomic_fetch_sub(peer.queue[0].ring.out_prod, 1);
-	mock_raise(peer.queue[0].port);
+	atomic_fetch_sub(blk_peer.queue[0].ring.out_prod, 1);
+	mock_raise(blk_peer.queue[0].port);
 	ends_in_error(0);
 }
 
@@ -170,7 +170,7 @@ static void xsa_396_page_kept_after_the_answer(void)
 	in_flight(3);
 	CU_ASSERT_PTR_EQUAL(mock_grant_map(wire[1].seg[0].gref, 0, 1), page);
 	available = pvr_grant_available();
-	peer_answer(wire[1].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(wire[1].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	CU_ASSERT(pvr_blkfront_poll(queue) <= 0);
 	CU_ASSERT_EQUAL(errors[1], -EBUSY);
 	CU_ASSERT_EQUAL(errors[2], -EIO);
@@ -197,7 +197,7 @@ static void page_kept_for_a_moment(void)
 
 	in_flight(3);
 	mock_grant_map(wire[1].seg[0].gref, 0, 1);
-	peer_answer(wire[1].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	blk_peer_answer(wire[1].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	pthread_create(&thread, NULL, let_go, &wire[1].seg[0].gref);
 	ends_in_error(0);
 	pthread_join(thread, NULL);
@@ -208,15 +208,15 @@ static void xsa_396_ring_page_kept(void)
 {
 	unsigned used;
 
-	peer_start();
+	blk_peer_start();
 	used = mock_pages_used();
-	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, NULL, soon(), &disk), 0);
+	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(BLK_PATH, NULL, soon(), &disk), 0);
 	queue = pvr_blkfront_queue(disk, 0);
 	peer.deaf = 1;
 	peer_state(XenbusStateClosed);
 	pvr_blkfront_close(disk);
 	CU_ASSERT_EQUAL(mock_pages_used(), used + 1);
-	CU_ASSERT_NOT_EQUAL(mock_grant_flags(peer.queue[0].ref[0]) & GTF_writing, 0);
+	CU_ASSERT_NOT_EQUAL(mock_grant_flags(blk_peer.queue[0].ref[0]) & GTF_writing, 0);
 }
 
 /* Random answers of all kinds: never a crash, and every request ends exactly once. */
@@ -228,7 +228,7 @@ static void xsa_405_random_answers(void)
 		in_flight(3);
 		for (unsigned n = 0; n < 3; n++) {
 			random = random * 1664525 + 1013904223;
-			peer_answer(random >> 28, random >> 27 & 1, (int16_t)(random >> 8));
+			blk_peer_answer(random >> 28, random >> 27 & 1, (int16_t)(random >> 8));
 		}
 		while (pvr_blkfront_inflight(queue) && pvr_blkfront_poll(queue) >= 0)
 			;
@@ -246,12 +246,12 @@ static void closing_backend_may_still_answer(void)
 	peer_state(XenbusStateClosing);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 0);
 	CU_ASSERT_EQUAL(done_count, 0);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateConnected);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateConnected);
 	for (unsigned i = 0; i < 3; i++)
-		peer_answer(wire[i].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+		blk_peer_answer(wire[i].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 3);
 	CU_ASSERT_EQUAL(errors[2], 0);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateClosed);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), -ENODEV);
 	CU_ASSERT_EQUAL(mock_log_lines(), 0);
 	pvr_blkfront_close(disk);
@@ -272,8 +272,8 @@ static void ends_in_enodev(void)
 static void closed_backend_answers_no_more(void)
 {
 	in_flight(3);
-	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-	mock_grant_unmap(peer.queue[0].ref[0]);
+	blk_peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	mock_grant_unmap(blk_peer.queue[0].ref[0]);
 	peer_state(XenbusStateClosed);
 	ends_in_enodev();
 }
@@ -281,9 +281,9 @@ static void closed_backend_answers_no_more(void)
 static void vanished_backend(void)
 {
 	in_flight(3);
-	peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
-	mock_grant_unmap(peer.queue[0].ref[0]);
-	mock_xs_rm(PEER_BACK);
+	blk_peer_answer(wire[0].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+	mock_grant_unmap(blk_peer.queue[0].ref[0]);
+	mock_xs_rm(BLK_BACK);
 	ends_in_enodev();
 }
 
@@ -305,8 +305,8 @@ static void blocking_call_ends_with_its_backend(void)
 	blocked_error = 1;
 	pthread_create(&thread, NULL, blocked_main, NULL);
 	usleep(20000);
-	mock_grant_unmap(peer.queue[0].ref[0]);
-	mock_xs_rm(PEER_BACK);
+	mock_grant_unmap(blk_peer.queue[0].ref[0]);
+	mock_xs_rm(BLK_BACK);
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(blocked_error, -ENODEV);
 	pvr_blkfront_close(disk);
@@ -319,8 +319,8 @@ static void serve_lets_an_idle_disk_go(void)
 	peer_state(XenbusStateClosing);
 	while (pvr_blkfront_serve(disk, soon()) == 0)
 		;
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_BACK "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_BACK "/state"), XenbusStateClosed);
 	CU_ASSERT_EQUAL(pvr_blkfront_serve(disk, soon()), -ENODEV);
 	pvr_blkfront_close(disk);
 }
@@ -339,11 +339,11 @@ static void senseless_facts(void)
 		unsigned used;
 		uint32_t grants;
 
-		peer_start();
+		blk_peer_start();
 		peer_node(rows[i][0], rows[i][1]);
 		used = mock_pages_used();
 		grants = pvr_grant_available();
-		CU_ASSERT_EQUAL(pvr_blkfront_open(PEER_PATH, NULL, soon(), &disk), -EPROTO);
+		CU_ASSERT_EQUAL(pvr_blkfront_open(BLK_PATH, NULL, soon(), &disk), -EPROTO);
 		CU_ASSERT_EQUAL(mock_log_lines(), 1);
 		CU_ASSERT_PTR_NOT_NULL(strstr(mock_log_last(), rows[i][0]));
 		CU_ASSERT_PTR_NULL(strchr(mock_log_last(), 0x1b));

@@ -62,7 +62,7 @@ static void open_disk(const struct pvr_blkfront_options *options)
 {
 	pages_before = mock_pages_used();
 	grants_before = pvr_grant_available();
-	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(PEER_PATH, options, soon(), &disk), 0);
+	CU_ASSERT_EQUAL_FATAL(pvr_blkfront_open(BLK_PATH, options, soon(), &disk), 0);
 	queue = pvr_blkfront_queue(disk, 0);
 	page = pvr_port_pages_alloc(1);
 	segment = (struct pvr_blk_segment){page, 4096};
@@ -74,7 +74,7 @@ static void near_the_wrap(void)
 {
 	pvr_ring_front_init(
 		&queue->live.ring, queue->live.pages.at, queue->live.ring.entries, UINT32_MAX - 1);
-	peer_attach(0);
+	blk_peer_attach(0);
 }
 
 static void close_disk(void)
@@ -101,14 +101,14 @@ static void unanswered_requests_are_issued_again(void)
 	struct pvr_blkfront_stats stats;
 	struct blkif_request wire[4];
 
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	near_the_wrap();
 	peer.manual = 1;
 	CU_ASSERT_EQUAL(submit(0, 4), 4);
 	for (unsigned i = 0; i < 4; i++)
-		CU_ASSERT(peer_take(&wire[i]) > 0);
-	peer_answer(wire[2].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+		CU_ASSERT(blk_peer_take(&wire[i]) > 0);
+	blk_peer_answer(wire[2].id, BLKIF_OP_READ, BLKIF_RSP_OKAY);
 	peer_kill();
 	peer.manual = 0;
 	peer_state(XenbusStateInitWait);
@@ -117,10 +117,10 @@ static void unanswered_requests_are_issued_again(void)
 	CU_ASSERT(order[0] == 2 && order[1] == 0 && order[2] == 1 && order[3] == 3);
 	for (unsigned i = 0; i < 4; i++)
 		CU_ASSERT_EQUAL(errors[i], 0);
-	CU_ASSERT_EQUAL(peer.serves, 3);
+	CU_ASSERT_EQUAL(blk_peer.serves, 3);
 	pvr_blkfront_stats(disk, &stats);
 	CU_ASSERT(stats.reconnects == 1 && stats.reissued == 3 && stats.responses == 4);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateConnected);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateConnected);
 	close_disk();
 }
 
@@ -129,7 +129,7 @@ static void unpublished_requests_go_to_the_next_backend(void)
 {
 	struct pvr_blk_request *one = &requests[0];
 
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	submit(0, 0);
 	requests[0] = (struct pvr_blk_request){.op = BLKIF_OP_FLUSH_DISKCACHE, .done = note};
@@ -139,7 +139,7 @@ static void unpublished_requests_go_to_the_next_backend(void)
 	peer_state(XenbusStateInitWait);
 	drain();
 	CU_ASSERT_EQUAL(errors[0], 0);
-	CU_ASSERT_EQUAL(peer.ops[BLKIF_OP_FLUSH_DISKCACHE], 1);
+	CU_ASSERT_EQUAL(blk_peer.ops[BLKIF_OP_FLUSH_DISKCACHE], 1);
 	close_disk();
 }
 
@@ -156,11 +156,11 @@ static void page_of_the_dead_is_released_late(void)
 	struct blkif_request wire;
 	pthread_t thread;
 
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	peer.manual = 1;
 	submit(0, 1);
-	CU_ASSERT(peer_take(&wire) > 0);
+	CU_ASSERT(blk_peer_take(&wire) > 0);
 	peer_kill();
 	CU_ASSERT_PTR_NOT_NULL(mock_grant_map(wire.seg[0].gref, 0, 1));
 	pthread_create(&thread, NULL, let_go, &wire.seg[0].gref);
@@ -175,14 +175,14 @@ static void page_of_the_dead_is_released_late(void)
 /* Closed, but the toolstack wants the disk: requests are taken meanwhile, as many as ever. */
 static void closed_and_online_is_waited_for(void)
 {
-	peer_start();
+	blk_peer_start();
 	peer_node("online", "1");
 	open_disk(NULL);
 	peer.deaf = 1;
 	peer_kill();
 	peer_state(XenbusStateClosed);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 0);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateInitialising);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateInitialising);
 	CU_ASSERT_EQUAL(submit(0, REQUESTS), 32);
 	CU_ASSERT_EQUAL(pvr_blkfront_free(queue), 0);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 0);
@@ -199,7 +199,7 @@ static void closed_and_online_is_waited_for(void)
 /* An orderly restart: Closing, Closed, and InitWait again when the front begins anew. */
 static void orderly_restart(void)
 {
-	peer_start();
+	blk_peer_start();
 	peer_node("online", "1");
 	open_disk(NULL);
 	peer.manual = 1;
@@ -219,7 +219,7 @@ static void patience_has_an_end(void)
 	struct pvr_blkfront_options options = {.reconnect_ns = 50000000};
 	uint64_t start = pvr_port_now_ns();
 
-	peer_start();
+	blk_peer_start();
 	open_disk(&options);
 	peer.deaf = 1;
 	peer.manual = 1;
@@ -232,14 +232,14 @@ static void patience_has_an_end(void)
 	CU_ASSERT(pvr_port_now_ns() - start >= 50000000);
 	CU_ASSERT_EQUAL(submit(2, 1), 1);
 	CU_ASSERT_EQUAL(errors[2], -ENODEV);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateClosed);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateClosed);
 	close_disk();
 }
 
 /* The successor dies too, before it is Connected; the third one serves. */
 static void successor_dies_too(void)
 {
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	peer.manual = 1;
 	submit(0, 2);
@@ -247,10 +247,10 @@ static void successor_dies_too(void)
 	peer.deaf = 1;
 	peer_state(XenbusStateInitWait);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 0);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateInitialised);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateInitialised);
 	peer_state(XenbusStateInitialising);
 	CU_ASSERT_EQUAL(pvr_blkfront_poll(queue), 0);
-	CU_ASSERT_EQUAL(mock_xs_number(PEER_FRONT "/state"), XenbusStateInitialising);
+	CU_ASSERT_EQUAL(mock_xs_number(BLK_FRONT "/state"), XenbusStateInitialising);
 	peer.deaf = peer.manual = 0;
 	peer_state(XenbusStateInitWait);
 	drain();
@@ -261,7 +261,7 @@ static void successor_dies_too(void)
 /* A smaller disk: what lies beyond it now cannot be done. */
 static void another_disk_may_be_too_small(void)
 {
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	peer.manual = 1;
 	submit(0, 2);
@@ -277,7 +277,7 @@ static void another_disk_may_be_too_small(void)
 
 static void senseless_successor(void)
 {
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	peer.manual = 1;
 	submit(0, 1);
@@ -297,7 +297,7 @@ static void gone_with_the_store(void (*lose)(void))
 {
 	uint64_t start;
 
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	peer.manual = 1;
 	submit(0, 2);
@@ -356,7 +356,7 @@ static void store_is_lost_under_sleepers(void)
 	pthread_t reader;
 	int error = 1;
 
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	peer.manual = 1;
 	pthread_create(&reader, NULL, reader_main, &error);
@@ -403,7 +403,7 @@ static void blocking_calls_ride_through(void)
 	pthread_t writer[3], keeper;
 	unsigned names[3];
 
-	peer_start();
+	blk_peer_start();
 	open_disk(NULL);
 	stop = wrong = 0;
 	pthread_create(&keeper, NULL, keeper_main, NULL);

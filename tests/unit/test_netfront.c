@@ -17,7 +17,7 @@ static void handshake(void)
 	const struct pvr_netfront_info *info;
 
 	net_peer_start();
-	net_peer_node("mtu", "9000");
+	peer_node("mtu", "9000");
 	open_net(NULL);
 	info = pvr_netfront_info(net);
 	CU_ASSERT_EQUAL(memcmp(info->mac, (const uint8_t[]){2, 0, 0, 0, 0, 1}, 6), 0);
@@ -27,8 +27,8 @@ static void handshake(void)
 	CU_ASSERT(info->split && info->control && !info->multicast);
 	CU_ASSERT_EQUAL(info->static_pages, 512);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateConnected);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-rx-notify"), 1);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-no-csum-offload"), 0);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-rx-notify"), 1);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-no-csum-offload"), 0);
 	CU_ASSERT_EQUAL(pvr_netfront_free(queue), 256);
 	CU_ASSERT_PTR_NULL(pvr_netfront_queue(net, 1));
 	close_net();
@@ -42,7 +42,7 @@ static void leftover_state_is_closed_first(void)
 {
 	net_peer_start();
 	mock_xs_write(NET_FRONT "/state", "4");
-	net_peer_state(XenbusStateConnected);
+	peer_state(XenbusStateConnected);
 	open_net(NULL);
 	close_net();
 }
@@ -55,7 +55,7 @@ static void refused(const char *node, const char *value)
 	if (node[0] == '/')
 		mock_xs_write(node, value);
 	else
-		net_peer_node(node, value);
+		peer_node(node, value);
 	CU_ASSERT_EQUAL(pvr_netfront_open(NET_PATH, NULL, &calls, soon(), &net), -EPROTO);
 	CU_ASSERT_EQUAL(mock_log_lines(), 1);
 	CU_ASSERT_EQUAL(mock_pages_used(), pages_before);
@@ -76,7 +76,7 @@ static void backend_that_never_comes(void)
 	net_peer_start();
 	pages_before = mock_pages_used();
 	CU_ASSERT_EQUAL(pvr_netfront_open("device/vif/1", NULL, &calls, soon(), &net), -ENOENT);
-	net_peer.deaf = 1;
+	peer.deaf = 1;
 	CU_ASSERT_EQUAL(
 		pvr_netfront_open(NET_PATH, NULL, &calls, pvr_port_now_ns() + 20000000, &net),
 		-ETIMEDOUT);
@@ -114,7 +114,7 @@ static void packet_arrives_as_it_was_sent(void)
 	fill_frame(page + 60, 1000, 3);
 	packet = packet_of(page + 60, 1000);
 	CU_ASSERT_EQUAL(pvr_netfront_send(queue, &packet), 1);
-	CU_ASSERT_EQUAL(net_peer_serve(), 0); /* nothing is visible before the kick */
+	CU_ASSERT_EQUAL(peer_serve(), 0); /* nothing is visible before the kick */
 	CU_ASSERT_EQUAL(mock_sends(net_peer.queue[0].tx_port), 0);
 	pvr_netfront_kick(queue);
 	CU_ASSERT_EQUAL(mock_sends(net_peer.queue[0].tx_port), 1);
@@ -136,7 +136,7 @@ static void many_packets_of_all_shapes(void)
 	unsigned sent = 0;
 
 	net_peer_start();
-	net_peer_node("mtu", "65521");
+	peer_node("mtu", "65521");
 	open_net(NULL);
 	near_the_wrap();
 	pages = pvr_port_pages_alloc(18);
@@ -246,7 +246,7 @@ static void answers_out_of_order(void)
 	uint8_t *page;
 
 	start();
-	net_peer.manual = 1;
+	peer.manual = 1;
 	page = pvr_netfront_page_get(queue);
 	packet = packet_of(page, 100);
 	packet.count = 4, packet.bytes = 400;
@@ -405,7 +405,7 @@ static void sent_is_told_in_batches(void)
 	evtchn_port_t ports[2];
 
 	start();
-	net_peer.manual = 1;
+	peer.manual = 1;
 	packet = packet_of(pvr_netfront_page_get(queue), 60);
 	for (unsigned i = 0; i < 8; i++)
 		pvr_netfront_send(queue, &packet);

@@ -43,9 +43,9 @@ static void without_sg(void)
 
 	net_peer_start();
 	open_without(PVR_NETFRONT_NO_SG);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-sg"), 0);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-gso-tcpv4"), 0);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-gso-tcpv6"), 0);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-sg"), 0);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-gso-tcpv4"), 0);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-gso-tcpv6"), 0);
 	CU_ASSERT(!pvr_netfront_info(net)->sg && !pvr_netfront_info(net)->gso4);
 	packet = packet_of(pvr_netfront_page_get(queue), 100);
 	send_one(packet);
@@ -55,10 +55,10 @@ static void without_sg(void)
 	give_one(100, 50, 0, NULL, 0, 0);
 	close_net();
 	net_peer_start();
-	net_peer_node("feature-sg", "0");
+	peer_node("feature-sg", "0");
 	open_without(0);
 	CU_ASSERT(!pvr_netfront_info(net)->sg && !pvr_netfront_info(net)->gso6);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-sg"), 1);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-sg"), 1);
 	give_one(100, 50, 0, NULL, 0, 1); /* the other direction */
 	close_net();
 }
@@ -116,8 +116,8 @@ static void gso_received(void)
 	close_net();
 	net_peer_start();
 	open_without(PVR_NETFRONT_NO_GSO);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-gso-tcpv4"), 0);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-gso-tcpv6"), 0);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-gso-tcpv4"), 0);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-gso-tcpv6"), 0);
 	CU_ASSERT(!pvr_netfront_info(net)->gso4 && !pvr_netfront_info(net)->gso6);
 	extra.u.gso.size = 1448;
 	give_one(6000, 4000, blank, &extra, 1, 0);
@@ -153,7 +153,7 @@ static void checksums_of_one_kind(void)
 	uint8_t *page;
 
 	net_peer_start();
-	net_peer_node("feature-ipv6-csum-offload", NULL);
+	peer_node("feature-ipv6-csum-offload", NULL);
 	open_without(0);
 	CU_ASSERT(pvr_netfront_info(net)->csum4 && !pvr_netfront_info(net)->csum6);
 	CU_ASSERT(pvr_netfront_info(net)->gso4 && !pvr_netfront_info(net)->gso6);
@@ -167,8 +167,8 @@ static void checksums_of_one_kind(void)
 	close_net();
 	net_peer_start();
 	open_without(PVR_NETFRONT_NO_CSUM);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-no-csum-offload"), 1);
-	CU_ASSERT_EQUAL(net_peer_front(0, "feature-ipv6-csum-offload"), 0);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-no-csum-offload"), 1);
+	CU_ASSERT_EQUAL(peer_front(0, "feature-ipv6-csum-offload"), 0);
 	CU_ASSERT(!pvr_netfront_info(net)->csum4 && !pvr_netfront_info(net)->gso4);
 	packet.slice[0].address = pvr_netfront_page_get(queue);
 	CU_ASSERT_EQUAL(try_send(packet), -EINVAL);
@@ -183,7 +183,7 @@ static void queues_and_channels(uint32_t without, unsigned queues)
 	net_peer_start();
 	open_net(&(struct pvr_netfront_options){.queues = queues, .without = without});
 	CU_ASSERT_EQUAL(pvr_netfront_info(net)->queues, queues);
-	CU_ASSERT_EQUAL(net_peer.queues, queues);
+	CU_ASSERT_EQUAL(peer.queues, queues);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/multi-queue-num-queues"),
 		queues > 1 ? (long)queues : -1);
 	for (unsigned i = 0; i < queues; i++) {
@@ -218,7 +218,7 @@ static void multicast(void)
 	net_peer_start();
 	open_net(&(struct pvr_netfront_options){.multicast = 1});
 	near_the_wrap();
-	CU_ASSERT_EQUAL(net_peer_front(0, "request-multicast-control"), 1);
+	CU_ASSERT_EQUAL(peer_front(0, "request-multicast-control"), 1);
 	CU_ASSERT_EQUAL(pvr_netfront_multicast(queue, mac, 1), 1);
 	CU_ASSERT_EQUAL(pvr_netfront_free(queue), 254);
 	pvr_netfront_kick(queue);
@@ -232,9 +232,9 @@ static void multicast(void)
 	CU_ASSERT(pvr_netfront_free(queue) == 256 && seen.sent == 0 && net_peer.frames == 0);
 	close_net();
 	net_peer_start();
-	net_peer_node("feature-multicast-control", NULL);
+	peer_node("feature-multicast-control", NULL);
 	open_net(&(struct pvr_netfront_options){.multicast = 1});
-	CU_ASSERT_EQUAL(net_peer_front(0, "request-multicast-control"), 0);
+	CU_ASSERT_EQUAL(peer_front(0, "request-multicast-control"), 0);
 	CU_ASSERT_EQUAL(pvr_netfront_multicast(queue, mac, 1), -EOPNOTSUPP);
 	close_net();
 }
@@ -278,7 +278,7 @@ static void hash_without_an_answer(void)
 	give_one(100, 100, 0, NULL, 0, 1);
 	close_net();
 	net_peer_start();
-	net_peer_node("feature-ctrl-ring", NULL);
+	peer_node("feature-ctrl-ring", NULL);
 	open_without(0);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/ctrl-ring-ref"), -1);
 	CU_ASSERT_EQUAL(pvr_netfront_hash(net, 1, key, map, 1), -EOPNOTSUPP);
@@ -324,7 +324,7 @@ static void static_grants(void)
 	net_peer.refuse = XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING;
 	static_or_not(0, 0);
 	net_peer_start();
-	net_peer_node("feature-ctrl-ring", "0");
+	peer_node("feature-ctrl-ring", "0");
 	static_or_not(0, 0);
 }
 
@@ -365,16 +365,16 @@ static void carrier_and_mtu(void)
 	struct pvr_net_packet packet;
 
 	net_peer_start();
-	net_peer_node("mtu", "67");
-	net_peer_node("carrier", "0");
+	peer_node("mtu", "67");
+	peer_node("carrier", "0");
 	open_without(0);
 	info = pvr_netfront_info(net);
 	CU_ASSERT(info->mtu == 1500 && !info->carrier);
-	net_peer_node("carrier", "1");
+	peer_node("carrier", "1");
 	CU_ASSERT(pvr_netfront_arm(queue));
 	CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 1), 0);
 	CU_ASSERT(info->carrier && !pvr_netfront_arm(queue));
-	net_peer_node("carrier", "0");
+	peer_node("carrier", "0");
 	CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 1), 0);
 	CU_ASSERT(!info->carrier);
 	packet = packet_of(pvr_netfront_page_get(queue), 1518);

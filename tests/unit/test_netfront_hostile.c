@@ -16,7 +16,7 @@ static void in_flight(void)
 	net_peer_start();
 	open_net(&(struct pvr_netfront_options){.without = PVR_NETFRONT_NO_STATIC});
 	near_the_wrap();
-	net_peer.manual = 1;
+	peer.manual = 1;
 	page = pvr_netfront_page_get(queue);
 	for (unsigned i = 0; i < PACKETS; i++) {
 		struct pvr_net_packet packet = packet_of(page, 100);

@@ -26,7 +26,7 @@ static void open_with(uint32_t without)
 /* Until the `connects`-th backend is connected, and the queue has its rings. */
 static void poll_until_back(unsigned connects)
 {
-	while (net_peer.connects != connects || !pvr_netfront_info(net)->carrier ||
+	while (peer.connects != connects || !pvr_netfront_info(net)->carrier ||
 		queue->version != pvr_front_version(&net->front)) {
 		CU_ASSERT_FATAL(pvr_netfront_poll(queue, 64) >= 0);
 		pvr_netfront_wait(queue, pvr_port_now_ns() + 1000000);
@@ -57,14 +57,14 @@ static void killed(uint32_t without)
 	net_peer_start();
 	open_with(without);
 	works();
-	net_peer.manual = 1;
+	peer.manual = 1;
 	for (unsigned i = 0; i < 3; i++)
 		CU_ASSERT_EQUAL(send_one(), 1);
 	packet = packet_of(page, 60);
 	CU_ASSERT_EQUAL(pvr_netfront_send(queue, &packet), 1);
-	net_peer_kill();
-	net_peer.manual = 0;
-	net_peer_state(XenbusStateInitWait);
+	peer_kill();
+	peer.manual = 0;
+	peer_state(XenbusStateInitWait);
 	poll_until_back(2);
 	CU_ASSERT(seen.sent == 5 && seen.error == -EIO);
 	CU_ASSERT_EQUAL(pvr_netfront_free(queue), 256);
@@ -88,17 +88,17 @@ static void lost_meanwhile(void)
 {
 	net_peer_start();
 	open_with(0);
-	net_peer_node("online", "1");
-	net_peer_kill();
-	net_peer.deaf = 1;
-	net_peer_state(XenbusStateClosing);
+	peer_node("online", "1");
+	peer_kill();
+	peer.deaf = 1;
+	peer_state(XenbusStateClosing);
 	CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
 	CU_ASSERT_EQUAL(pvr_netfront_info(net)->carrier, 0);
 	CU_ASSERT(mock_xs_number(NET_FRONT "/state") != XenbusStateConnected);
 	CU_ASSERT_EQUAL(send_one(), 0);
 	CU_ASSERT_EQUAL(pvr_netfront_wait(queue, soon()), 0);
-	net_peer.deaf = 0;
-	net_peer_state(XenbusStateInitWait);
+	peer.deaf = 0;
+	peer_state(XenbusStateInitWait);
 	poll_until_back(2);
 	works();
 	close_net();
@@ -109,13 +109,13 @@ static void leftover_connected_is_waited_out(void)
 {
 	net_peer_start();
 	open_with(0);
-	net_peer_kill();
+	peer_kill();
 	pvr_front_peer_gone(&net->front);
 	for (unsigned i = 0; i < 100; i++)
 		CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateInitialising);
-	CU_ASSERT_EQUAL(net_peer.connects, 1);
-	net_peer_state(XenbusStateInitWait);
+	CU_ASSERT_EQUAL(peer.connects, 1);
+	peer_state(XenbusStateInitWait);
 	poll_until_back(2);
 	works();
 	close_net();
@@ -126,18 +126,18 @@ static void killed_in_the_handshake(void)
 {
 	net_peer_start();
 	open_with(0);
-	net_peer_kill();
-	net_peer.deaf = 1;
-	net_peer_state(XenbusStateInitWait);
+	peer_kill();
+	peer.deaf = 1;
+	peer_state(XenbusStateInitWait);
 	for (unsigned i = 0; i < 10; i++)
 		CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateConnected);
-	net_peer_state(XenbusStateInitialising);
-	net_peer.deaf = 0;
+	peer_state(XenbusStateInitialising);
+	peer.deaf = 0;
 	for (unsigned i = 0; i < 10; i++)
 		CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateInitialising);
-	net_peer_state(XenbusStateInitWait);
+	peer_state(XenbusStateInitWait);
 	poll_until_back(2);
 	works();
 	close_net();
@@ -148,17 +148,17 @@ static void offer_to_a_predecessor(void)
 {
 	net_peer_start();
 	open_with(0);
-	net_peer_kill();
-	net_peer.deaf = 1;
-	net_peer_state(XenbusStateInitWait);
+	peer_kill();
+	peer.deaf = 1;
+	peer_state(XenbusStateInitWait);
 	for (unsigned i = 0; i < 10; i++)
 		CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateConnected);
-	net_peer.deaf = 0;
-	net_peer_state(XenbusStateInitWait);
+	peer.deaf = 0;
+	peer_state(XenbusStateInitWait);
 	for (unsigned i = 0; i < 10; i++)
 		CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
-	CU_ASSERT_EQUAL(net_peer.connects, 1);
+	CU_ASSERT_EQUAL(peer.connects, 1);
 	poll_until_back(2);
 	works();
 	close_net();
@@ -173,13 +173,13 @@ static void offer_to_a_slow_backend(void)
 
 	net_peer_start();
 	open_with(0);
-	net_peer_kill();
-	net_peer.deaf = 1;
-	net_peer_state(XenbusStateInitWait);
+	peer_kill();
+	peer.deaf = 1;
+	peer_state(XenbusStateInitWait);
 	CU_ASSERT_EQUAL(pvr_netfront_poll(queue, 64), 0);
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateConnected);
-	refs[0] = net_peer_front(0, "tx-ring-ref");
-	refs[1] = net_peer_front(0, "rx-ring-ref");
+	refs[0] = peer_front(0, "tx-ring-ref");
+	refs[1] = peer_front(0, "rx-ring-ref");
 	CU_ASSERT_FATAL(mock_grant_map((grant_ref_t)refs[0], 0, 1) != NULL);
 	events = mock_xs_events();
 	while (mock_xs_events() == events) {
@@ -187,11 +187,11 @@ static void offer_to_a_slow_backend(void)
 		pvr_netfront_wait(queue, pvr_port_now_ns() + 1000000);
 	}
 	CU_ASSERT_EQUAL(mock_xs_number(NET_FRONT "/state"), XenbusStateConnected);
-	CU_ASSERT_EQUAL(net_peer_front(0, "tx-ring-ref"), refs[0]);
-	CU_ASSERT_EQUAL(net_peer_front(0, "rx-ring-ref"), refs[1]);
+	CU_ASSERT_EQUAL(peer_front(0, "tx-ring-ref"), refs[0]);
+	CU_ASSERT_EQUAL(peer_front(0, "rx-ring-ref"), refs[1]);
 	mock_grant_unmap((grant_ref_t)refs[0]);
-	net_peer.deaf = 0;
-	net_peer_state(XenbusStateInitWait);
+	peer.deaf = 0;
+	peer_state(XenbusStateInitWait);
 	poll_until_back(2);
 	works();
 	pvr_netfront_stats(net, &stats);
@@ -209,12 +209,12 @@ static void successor_without_features(void)
 	open_with(0);
 	info = pvr_netfront_info(net);
 	works();
-	net_peer_kill();
-	net_peer_node("feature-ctrl-ring", NULL);
-	net_peer_node("feature-sg", NULL);
-	net_peer_node("feature-split-event-channels", NULL);
-	net_peer_node("mtu", "1000");
-	net_peer_state(XenbusStateInitWait);
+	peer_kill();
+	peer_node("feature-ctrl-ring", NULL);
+	peer_node("feature-sg", NULL);
+	peer_node("feature-split-event-channels", NULL);
+	peer_node("mtu", "1000");
+	peer_state(XenbusStateInitWait);
 	poll_until_back(2);
 	CU_ASSERT(!info->static_pages && !info->sg && !info->gso4 && !info->split);
 	CU_ASSERT_EQUAL(info->mtu, 1000);
@@ -222,10 +222,10 @@ static void successor_without_features(void)
 	works();
 	CU_ASSERT_EQUAL(net_peer.used_static, 0);
 	/* What was not had at the start does not come later, but all else does. */
-	net_peer_kill();
-	net_peer_node("feature-ctrl-ring", "1");
-	net_peer_node("feature-sg", "1");
-	net_peer_state(XenbusStateInitWait);
+	peer_kill();
+	peer_node("feature-ctrl-ring", "1");
+	peer_node("feature-sg", "1");
+	peer_state(XenbusStateInitWait);
 	poll_until_back(3);
 	CU_ASSERT(info->sg && info->control && !info->static_pages);
 	works();
@@ -240,9 +240,9 @@ static void hash_is_said_again(void)
 	net_peer_start();
 	open_with(0);
 	CU_ASSERT_EQUAL(pvr_netfront_hash(net, 5, key, map, 3), 0);
-	net_peer_kill();
+	peer_kill();
 	net_peer.hash_flags = net_peer.hash_map_size = net_peer.hash_key[2] = 0;
-	net_peer_state(XenbusStateInitWait);
+	peer_state(XenbusStateInitWait);
 	poll_until_back(2);
 	CU_ASSERT(net_peer.hash_flags == 5 && net_peer.hash_map_size == 3);
 	CU_ASSERT_EQUAL(net_peer.hash_key[2], 3);
@@ -258,13 +258,13 @@ static void tx_page_that_stays_mapped(void)
 
 	net_peer_start();
 	open_with(PVR_NETFRONT_NO_STATIC);
-	net_peer.manual = 1;
+	peer.manual = 1;
 	CU_ASSERT_EQUAL(send_one(), 1);
 	CU_ASSERT(net_peer_tx_take(0, &slot) > 0);
-	net_peer_kill();
-	net_peer.manual = 0;
+	peer_kill();
+	peer.manual = 0;
 	CU_ASSERT_PTR_NOT_NULL(mock_grant_map(slot.request.gref, 0, 0));
-	net_peer_state(XenbusStateInitWait);
+	peer_state(XenbusStateInitWait);
 	poll_until_back(2);
 	CU_ASSERT(seen.sent == 1 && seen.error == -EBUSY);
 	CU_ASSERT_EQUAL(pvr_netfront_free(queue), 255);
@@ -285,8 +285,8 @@ static void rx_page_that_stays_mapped(void)
 	open_with(PVR_NETFRONT_NO_STATIC);
 	kept = queue->rx.ref[9];
 	CU_ASSERT_PTR_NOT_NULL(mock_grant_map(kept, 0, 1));
-	net_peer_kill();
-	net_peer_state(XenbusStateInitWait);
+	peer_kill();
+	peer_state(XenbusStateInitWait);
 	while (pvr_netfront_poll(queue, 64) != -ENODEV)
 		;
 	CU_ASSERT_EQUAL(mock_log_lines(), 1);
@@ -310,9 +310,9 @@ static void closed_for_good(void)
 {
 	net_peer_start();
 	open_with(0);
-	net_peer.manual = 1;
+	peer.manual = 1;
 	CU_ASSERT_EQUAL(send_one(), 1);
-	net_peer_state(XenbusStateClosing);
+	peer_state(XenbusStateClosing);
 	while (!seen.sent)
 		CU_ASSERT_FATAL(pvr_netfront_poll(queue, 64) >= 0);
 	CU_ASSERT_EQUAL(seen.error, -ENODEV);
@@ -324,10 +324,10 @@ static void nobody_comes_back(void)
 	net_peer_start();
 	open_net(&(struct pvr_netfront_options){.reconnect_ns = 20000000});
 	page = pvr_netfront_page_get(queue);
-	net_peer_node("online", "1");
-	net_peer_kill();
-	net_peer.deaf = 1;
-	net_peer_state(XenbusStateClosing);
+	peer_node("online", "1");
+	peer_kill();
+	peer.deaf = 1;
+	peer_state(XenbusStateClosing);
 	while (pvr_netfront_poll(queue, 64) != -ENODEV)
 		pvr_netfront_wait(queue, pvr_port_now_ns() + 5000000);
 	expect_gone();
@@ -338,9 +338,9 @@ static void fewer_queues(void)
 	net_peer_start();
 	open_net(&(struct pvr_netfront_options){.queues = 3});
 	page = pvr_netfront_page_get(queue);
-	net_peer_kill();
-	net_peer_node("multi-queue-max-queues", "2");
-	net_peer_state(XenbusStateInitWait);
+	peer_kill();
+	peer_node("multi-queue-max-queues", "2");
+	peer_state(XenbusStateInitWait);
 	expect_gone();
 }
 
@@ -350,8 +350,8 @@ static void several_queues(void)
 	net_peer_start();
 	open_net(&(struct pvr_netfront_options){.queues = 3});
 	for (unsigned turn = 2; turn < 5; turn++) {
-		net_peer_kill();
-		net_peer_state(XenbusStateInitWait);
+		peer_kill();
+		peer_state(XenbusStateInitWait);
 		for (unsigned i = 0; i < 3; i++) {
 			queue = pvr_netfront_queue(net, i);
 			page = pvr_netfront_page_get(queue);
@@ -421,9 +421,9 @@ static void owners_reconnect_each_for_itself(void)
 		pthread_create(&thread[i], NULL, own, pvr_netfront_queue(net, i));
 	for (unsigned turn = 2; turn < 12; turn++) {
 		usleep(3000);
-		net_peer_kill();
-		net_peer_state(XenbusStateInitWait);
-		while (net_peer.connects != turn)
+		peer_kill();
+		peer_state(XenbusStateInitWait);
+		while (peer.connects != turn)
 			usleep(100);
 	}
 	usleep(3000);
