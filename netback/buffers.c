@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The frontend's empty buffers: taken off the rx ring, mapped, and answered in their order. */
+/*
+ * The frontend's empty buffers: taken off the rx ring, mapped, and answered in their order. The port may
+ * copy instead (`brief`), and then by the unmapping: so answers are put into the ring after that.
+ */
 #include <string.h>
 
 #include "queue.h"
@@ -28,7 +31,7 @@ static void take(struct pvr_netback_queue *queue, unsigned count)
 	struct pvr_netback_rx *rx = &queue->rx;
 	struct pvr_host_map map[PVR_NETBACK_RX_AHEAD];
 	struct pvr_netback_buffer *want[PVR_NETBACK_RX_AHEAD];
-	unsigned maps = 0;
+	unsigned maps = 0, okay = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		struct pvr_netback_buffer *buffer = &rx->buffer[rx->tail++ % PVR_NETBACK_RX_AHEAD];
@@ -42,16 +45,18 @@ static void take(struct pvr_netback_queue *queue, unsigned count)
 			buffer->map = buffer->fixed->map;
 			continue;
 		}
-		map[maps] =
-			(struct pvr_host_map){.domid = queue->vif->spec.domid, .ref = request.gref};
+		map[maps] = (struct pvr_host_map){
+			.domid = queue->vif->spec.domid, .brief = 1, .ref = request.gref};
 		want[maps++] = buffer;
 	}
 	pvr_netback_journal_taken(&queue->journal->rx_cons, rx->ring.cons);
 	if (maps)
-		pvr_netback_count(
-			queue, &queue->counts.grants_mapped, pvr_host_map(queue->host, map, maps));
-	for (unsigned i = 0; i < maps; i++)
+		okay = pvr_host_map(queue->host, map, maps);
+	for (unsigned i = 0; i < maps; i++) {
 		want[i]->map = map[i];
+		okay -= map[i].copied; /* not yet, and perhaps never */
+	}
+	pvr_netback_count(queue, &queue->counts.grants_mapped, okay);
 }
 
 int pvr_netback_rx_fill(struct pvr_netback_queue *queue)
@@ -80,17 +85,16 @@ int pvr_netback_rx_fill(struct pvr_netback_queue *queue)
 	return (int)bad;
 }
 
-static void release(struct pvr_netback_queue *queue, struct pvr_netback_buffer *buffer)
+/* Its page is to be unmapped by the next flush: 1 + the index there, or 0. */
+static uint8_t release(struct pvr_netback_rx *rx, struct pvr_netback_buffer *buffer)
 {
-	struct pvr_netback_rx *rx = &queue->rx;
-
-	if (buffer->fixed) {
+	if (buffer->fixed)
 		buffer->fixed->users--;
-	} else if (buffer->map.status == GNTST_okay) {
-		if (rx->unmaps == PVR_NETBACK_RX_AHEAD)
-			pvr_netback_rx_flush(queue);
+	else if (buffer->map.status == GNTST_okay) {
 		rx->unmap[rx->unmaps++] = buffer->map;
+		return (uint8_t)rx->unmaps;
 	}
+	return 0;
 }
 
 void pvr_netback_rx_answer(
@@ -98,12 +102,41 @@ void pvr_netback_rx_answer(
 {
 	struct pvr_netback_rx *rx = &queue->rx;
 	struct pvr_netback_buffer *buffer = pvr_netback_rx_buffer(rx, 0);
+	struct pvr_netback_answer *answer;
 
-	if (!is_extra)
+	if (rx->answers == PVR_NETBACK_RX_AHEAD)
+		pvr_netback_rx_flush(queue);
+	if (!is_extra) {
 		response->response.id = buffer->id;
-	pvr_netback_rx_response_put(&rx->ring, response);
-	release(queue, buffer);
+		if (response->response.status > 0) {
+			buffer->map.offset = response->response.offset;
+			buffer->map.length = (uint16_t)response->response.status;
+		}
+	}
+	answer = &rx->answer[rx->answers++];
+	*answer = (struct pvr_netback_answer){*response, is_extra != 0, release(rx, buffer)};
 	rx->head++;
+}
+
+/*
+ * What a page's unmapping says of its answer. A piece that did not arrive has an error in place of its
+ * length; its flags stay, for the frontend counts the pieces by them. The packet is lost once.
+ */
+static void judge(struct pvr_netback_queue *queue, struct pvr_netback_answer *answer)
+{
+	struct pvr_netback_rx *rx = &queue->rx;
+	const struct pvr_host_map *map = answer->unmap ? &rx->unmap[answer->unmap - 1u] : NULL;
+
+	if (map && map->status != GNTST_okay) {
+		answer->response.response.status = NETIF_RSP_ERROR;
+		pvr_netback_count(
+			queue, &queue->counts.rx_dropped[PVR_NETBACK_DROP_GRANT], !rx->lost);
+		rx->lost = 1;
+	} else if (map && map->copied) {
+		pvr_netback_count(queue, &queue->counts.grants_copied, 1);
+	}
+	if (!(answer->response.response.flags & NETRXF_more_data))
+		rx->lost = 0;
 }
 
 void pvr_netback_rx_flush(struct pvr_netback_queue *queue)
@@ -112,14 +145,20 @@ void pvr_netback_rx_flush(struct pvr_netback_queue *queue)
 
 	if (rx->unmaps)
 		pvr_host_unmap(queue->host, rx->unmap, rx->unmaps);
-	rx->unmaps = 0;
+	for (unsigned i = 0; i < rx->answers; i++) {
+		if (!rx->answer[i].is_extra)
+			judge(queue, &rx->answer[i]);
+		pvr_netback_rx_response_put(&rx->ring, &rx->answer[i].response);
+	}
+	rx->unmaps = rx->answers = 0;
 }
 
 void pvr_netback_rx_end(struct pvr_netback_queue *queue)
 {
 	struct pvr_netback_rx *rx = &queue->rx;
 
+	pvr_netback_rx_flush(queue);
 	for (; rx->head != rx->tail; rx->head++)
-		release(queue, pvr_netback_rx_buffer(rx, 0));
+		(void)release(rx, pvr_netback_rx_buffer(rx, 0));
 	pvr_netback_rx_flush(queue);
 }

@@ -2,7 +2,7 @@
 /*
  * What the frontend receives: from the outside into its buffers. Part of a queue, see queue.h.
  *
- * Buffers are taken off the ring and mapped ahead of the packets; they are answered in the order in
+ * Buffers are taken off the ring and mapped ahead of the packets (or stood in for, where the port copies); they are answered in the order in
  * which they were taken, for a response must stand in its request's slot. A packet is read straight
  * into them when there are enough for the largest that may come; else it is read into the bounce
  * buffer and held there until there are.
@@ -39,6 +39,13 @@ union pvr_netback_rx_response {
 
 PVR_RING_TYPE(pvr_netback_rx, struct netif_rx_request, union pvr_netback_rx_response);
 
+/* A response that waits until its page is unmapped: only then is known whether what it says came. */
+struct pvr_netback_answer {
+	union pvr_netback_rx_response response;
+	uint8_t is_extra;
+	uint8_t unmap; /* 1 + its page's index in `unmap`; 0: it has none */
+};
+
 struct pvr_netback_buffer {
 	struct pvr_host_map map;
 	struct pvr_netback_static *fixed; /* or NULL: unmapped when it is answered */
@@ -50,8 +57,10 @@ struct pvr_netback_rx {
 	struct pvr_host_area area;
 	unsigned head, tail; /* of `buffer`, free-running */
 	struct pvr_netback_buffer buffer[PVR_NETBACK_RX_AHEAD];
-	unsigned unmaps;
+	unsigned unmaps, answers; /* not done yet */
 	struct pvr_host_map unmap[PVR_NETBACK_RX_AHEAD];
+	struct pvr_netback_answer answer[PVR_NETBACK_RX_AHEAD];
+	int lost; /* a piece of the packet that is being answered did not arrive */
 	unsigned guess; /* extra infos of the last packet of several slots */
 	unsigned slots,
 		full; /* data slots of the largest packet; buffers for it and its extra infos */
@@ -95,10 +104,13 @@ static inline struct pvr_netback_buffer *pvr_netback_rx_buffer(
  * or -EPROTO.
  */
 int pvr_netback_rx_fill(struct pvr_netback_queue *queue);
-/* Answer the next buffer; the response of a first or later piece gets its id here. */
+/*
+ * Answer the next buffer; the response of a first or later piece gets its id here, and what it says lies
+ * in the page is what arrives there.
+ */
 void pvr_netback_rx_answer(
 	struct pvr_netback_queue *queue, union pvr_netback_rx_response *response, int is_extra);
-/* Unmap what was answered; before it is published. */
+/* Unmap what was answered and put the answers into the ring; before they are published. */
 void pvr_netback_rx_flush(struct pvr_netback_queue *queue);
 
 /* ---- one packet (deliver.c) ---- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Takes packets of the frontend: a batch is copied out of the ring and checked, its pages are
- * mapped by one call, each packet goes to the outside from those pages with a private copy of its
- * headers in front, all are unmapped by one call, and answered. Nothing sleeps, so nothing is left
- * open.
+ * mapped by one call (or copied, where that costs less), each packet goes to the outside from those
+ * pages with a private copy of its headers in front, all are unmapped by one call, and answered.
+ * Nothing sleeps, so nothing is left open.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,7 +35,9 @@ static void ask_page(struct pvr_netback_queue *queue, const struct pvr_netback_s
 	} else {
 		tx->map[tx->maps] = (struct pvr_host_map){.domid = queue->vif->spec.domid,
 			.readonly = 1,
-			.joined = tx->maps > 0, /* the batch is unmapped as one */
+			.brief = 1,
+			.offset = slice->offset,
+			.length = slice->length,
 			.ref = slice->ref};
 		tx->map_page[tx->maps++] = (uint16_t)tx->pages;
 	}
@@ -134,18 +136,21 @@ static int take_batch(struct pvr_netback_queue *queue, uint64_t now)
 static void map_batch(struct pvr_netback_queue *queue)
 {
 	struct pvr_netback_tx *tx = &queue->tx;
-	unsigned okay = 0;
+	unsigned okay, copied = 0;
 
 	if (!tx->maps)
 		return;
 	okay = pvr_host_map(queue->host, tx->map, tx->maps);
-	pvr_netback_count(queue, &queue->counts.grants_mapped, okay);
 	for (unsigned i = 0; i < tx->maps; i++) {
 		struct pvr_netback_tx_page *page = &tx->page[tx->map_page[i]];
 
-		if (tx->map[i].status == GNTST_okay)
-			page->address = (const uint8_t *)tx->map[i].address + page->offset;
+		if (tx->map[i].status != GNTST_okay)
+			continue;
+		page->address = (const uint8_t *)tx->map[i].address + page->offset;
+		copied += tx->map[i].copied;
 	}
+	pvr_netback_count(queue, &queue->counts.grants_mapped, okay - copied);
+	pvr_netback_count(queue, &queue->counts.grants_copied, copied);
 }
 
 /* Only those that are mapped; in place, for nobody looks at them again. */

@@ -48,13 +48,13 @@
 	X(rx_bytes, rx_bytes, COUNTER, "Bytes of these")                                           \
 	X(rx_gso, rx_gso, COUNTER, "Packets to the guest of more than one segment")                \
 	X(tx_dropped_grant, tx_dropped[PVR_NETBACK_DROP_GRANT], COUNTER,                           \
-		"Packets of the guest lost: a page could not be mapped")                           \
+		"Packets of the guest lost: a page could not be had")                           \
 	X(tx_dropped_malformed, tx_dropped[PVR_NETBACK_DROP_MALFORMED], COUNTER,                   \
 		"Packets of the guest lost: no possible packet")                                   \
 	X(tx_dropped_outside, tx_dropped[PVR_NETBACK_DROP_OUTSIDE], COUNTER,                       \
 		"Packets of the guest lost: the outside did not take it")                          \
 	X(rx_dropped_grant, rx_dropped[PVR_NETBACK_DROP_GRANT], COUNTER,                           \
-		"Packets to the guest lost: a buffer could not be mapped")                         \
+		"Packets to the guest lost: a buffer could not be had")                         \
 	X(rx_dropped_malformed, rx_dropped[PVR_NETBACK_DROP_MALFORMED], COUNTER,                   \
 		"Packets to the guest lost: no possible packet")                                   \
 	X(rx_dropped_no_buffer, rx_dropped[PVR_NETBACK_DROP_NO_BUFFER], COUNTER,                   \
@@ -64,6 +64,7 @@
 	X(rx_dropped_too_big, rx_dropped[PVR_NETBACK_DROP_TOO_BIG], COUNTER,                       \
 		"Packets to the guest lost: more than it takes")                                   \
 	X(grants_mapped, grants_mapped, COUNTER, "Guest pages mapped")                             \
+	X(grants_copied, grants_copied, COUNTER, "Guest pages copied to or from, and not mapped")  \
 	X(grants_static, grants_static, COUNTER, "Guest pages used that are mapped for all time")  \
 	X(copied, copied, COUNTER, "Bytes that the backend copied itself")                         \
 	X(events_in, events_in, COUNTER, "Notifications from the frontend")                        \

@@ -44,18 +44,24 @@ const unsigned long *pvr_host_ioctls(const struct pvr_host *host, unsigned *coun
 /* ---- grants ---- */
 
 /*
- * One page to map. In: domid, ref, readonly, joined. Out: status (GNTST_okay or a negative GNTST_*), and when
- * okay `address`, the page in this process, and `handle`, which unmap needs. The page may change at any time
- * under the reader: its owner can write it.
+ * One page to map. In: domid, ref, readonly, joined, brief. Out: status (GNTST_okay or a negative GNTST_*), and when
+ * okay `address`, the page in this process, `handle`, which unmap needs, and `copied`. The page may change at any
+ * time under the reader: its owner can write it.
  *
  * `joined`: it will be unmapped together with the element before it. Where a mapping costs system calls the
  * two are then one, and it ends when the last of them is unmapped.
+ *
+ * `brief`: only this process looks at the page, only until it is unmapped, and only at `length` bytes from `offset`
+ * on, which lie within it; what else is at `address` has no meaning. Where a mapping costs more than a copy the
+ * implementation may then copy, and says so in `copied`: when readonly these bytes are copied by the map, which looks at
+ * offset and length; otherwise by the unmap, which looks at them then, and at a length of 0 as at nothing to be
+ * copied. A bad reference is then found by whichever copies. `joined` has no meaning beside it.
  */
 struct pvr_host_map {
 	domid_t domid;
-	uint8_t readonly;
-	uint8_t joined;
+	uint8_t readonly, joined, brief, copied;
 	int16_t status;
+	uint16_t offset, length;
 	grant_ref_t ref;
 	uint32_t handle;
 	void *address;
@@ -64,8 +70,12 @@ struct pvr_host_map {
 /* Map count pages; looks at each in turn and never stops at a bad one. Returns how many are okay. Never sleeps. */
 unsigned pvr_host_map(struct pvr_host *host, struct pvr_host_map *maps, unsigned count);
 
-/* Unmap pages mapped before; count elements with their handles. Never sleeps; cannot fail for a live handle. */
-void pvr_host_unmap(struct pvr_host *host, const struct pvr_host_map *maps, unsigned count);
+/*
+ * Unmap pages mapped before; count elements with their handles. Never sleeps; cannot fail for a live handle. Of a page that
+ * is brief and writable, whose status is GNTST_okay before, it says afterwards whether the bytes have arrived; of others
+ * it is left as it is.
+ */
+void pvr_host_unmap(struct pvr_host *host, struct pvr_host_map *maps, unsigned count);
 
 /*
  * Map count pages (1 to 16) of one domain contiguously, writable: a ring. All or none; the status of the

@@ -50,7 +50,7 @@ int pvr_netback_run(const struct pvr_back_config *config);
 
 /* Why a packet was not passed on. */
 enum pvr_netback_drop {
-	PVR_NETBACK_DROP_GRANT, /* a page could not be mapped */
+	PVR_NETBACK_DROP_GRANT, /* a page could not be mapped, or copied to or from */
 	PVR_NETBACK_DROP_MALFORMED, /* from the guest: too short, an impossible header, GSO or checksum */
 	PVR_NETBACK_DROP_OUTSIDE,   /* the outside did not take it */
 	PVR_NETBACK_DROP_NO_BUFFER, /* to the guest: too few buffers */
@@ -63,7 +63,7 @@ enum pvr_netback_drop {
  * Counters of one interface, in a file `vif-<domid>-<devid>` below "stats" of the directory, as those of disks are. tx and
  * rx are the frontend's: tx is what the guest sends.
  */
-#define PVR_NETBACK_STATS_MAGIC 0x316e7376u /* "vsn1" */
+#define PVR_NETBACK_STATS_MAGIC 0x326e7376u /* "vsn2" */
 
 struct pvr_netback_stats {
 	uint32_t magic;
@@ -73,6 +73,7 @@ struct pvr_netback_stats {
 	_Atomic uint64_t rx_packets, rx_bytes, rx_gso;
 	_Atomic uint64_t tx_dropped[PVR_NETBACK_DROPS], rx_dropped[PVR_NETBACK_DROPS];
 	_Atomic uint64_t grants_mapped; /* pages mapped, in all */
+	_Atomic uint64_t grants_copied; /* pages the hypervisor copied to or from instead */
 	_Atomic uint64_t grants_static; /* pages used that are mapped for all time */
 	_Atomic uint64_t copied; /* bytes this process copied itself: headers, hashed packets */
 	_Atomic uint64_t events_in, events_out;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Granted pages. Domain memory is mapped as a whole, so mapping a page means taking a pin in the
- * books: a function call, no system call. Only an area, whose pages must lie side by side, is
- * mapped anew.
+ * books: a function call, no system call. No copy is cheaper, so a brief mapping is one like any
+ * other. Only an area, whose pages must lie side by side, is mapped anew.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -95,7 +95,7 @@ unsigned dom0_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned cou
 	return okay;
 }
 
-void dom0_unmap(struct pvr_host *base, const struct pvr_host_map *maps, unsigned count)
+void dom0_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 {
 	struct dom0 *host = dom0_of(base);
 	for (unsigned i = 0; i < count; i++)

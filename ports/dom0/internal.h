@@ -72,7 +72,7 @@ void grant_close(struct dom0 *host);
 
 /* The functions of struct host_ops. */
 unsigned dom0_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
-void dom0_unmap(struct pvr_host *base, const struct pvr_host_map *maps, unsigned count);
+void dom0_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
 int dom0_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
 	struct pvr_host_area *area, int16_t *status);
 void dom0_unmap_area(struct pvr_host *base, struct pvr_host_area *area);

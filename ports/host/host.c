@@ -48,7 +48,7 @@ unsigned pvr_host_map(struct pvr_host *host, struct pvr_host_map *maps, unsigned
 	return host->ops->map(host, maps, count);
 }
 
-void pvr_host_unmap(struct pvr_host *host, const struct pvr_host_map *maps, unsigned count)
+void pvr_host_unmap(struct pvr_host *host, struct pvr_host_map *maps, unsigned count)
 {
 	host->ops->unmap(host, maps, count);
 }

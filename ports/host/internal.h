@@ -14,7 +14,7 @@ struct host_store;
 struct host_ops {
 	void (*close)(struct pvr_host *host);
 	unsigned (*map)(struct pvr_host *host, struct pvr_host_map *maps, unsigned count);
-	void (*unmap)(struct pvr_host *host, const struct pvr_host_map *maps, unsigned count);
+	void (*unmap)(struct pvr_host *host, struct pvr_host_map *maps, unsigned count);
 	int (*map_area)(struct pvr_host *host, domid_t domid, const grant_ref_t *refs,
 		unsigned count, struct pvr_host_area *area, int16_t *status);
 	void (*unmap_area)(struct pvr_host *host, struct pvr_host_area *area);

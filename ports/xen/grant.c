@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Granted pages. Each mapping is an ioctl, an mmap and a hypercall, and as much again to undo, so
- * pages that go together (`joined`) are mapped as one run. A run is all or nothing; where one fails
- * its pages are mapped one by one, so that each has its own status.
+ * pages that go together (`joined`) are mapped as one run, and brief ones are copied (brief.c). A
+ * run is all or nothing; where one fails its pages are mapped one by one, so that each has its own
+ * status.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #define RUN_MAX   256u /* pages of a run: the most that one request of a disk has */
 #define RUNS_STEP 256u
 #define NONE      UINT32_MAX
-#define COPIES    64u /* by one call */
+#define COPIES    128u /* by one call: more than a batch of packets has */
 
 /* ---- runs ---- */
 
@@ -113,8 +114,8 @@ static unsigned run_length(const struct pvr_host_map *maps, unsigned count)
 {
 	unsigned n = 1;
 
-	while (n < count && n < RUN_MAX && maps[n].joined && maps[n].domid == maps->domid &&
-		maps[n].readonly == maps->readonly)
+	while (n < count && n < RUN_MAX && maps[n].joined && !maps[n].brief &&
+		maps[n].domid == maps->domid && maps[n].readonly == maps->readonly)
 		n++;
 	return n;
 }
@@ -122,10 +123,12 @@ static unsigned run_length(const struct pvr_host_map *maps, unsigned count)
 unsigned xen_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 {
 	struct xen *host = xen_of(base);
-	unsigned okay = 0, n;
+	unsigned okay = xen_brief_map(host, maps, count), n;
 
 	for (unsigned i = 0; i < count; i += n) {
-		n = run_length(maps + i, count - i);
+		n = maps[i].brief ? 1 : run_length(maps + i, count - i);
+		if (maps[i].brief)
+			continue;
 		if (!map_run(host, maps + i, n)) {
 			okay += n;
 			continue;
@@ -140,14 +143,16 @@ unsigned xen_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned coun
 	return okay;
 }
 
-void xen_unmap(struct pvr_host *base, const struct pvr_host_map *maps, unsigned count)
+void xen_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 {
 	struct xen *host = xen_of(base);
 
+	xen_brief_unmap(host, maps, count);
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t at = maps[i].handle;
 
-		if (at >= host->run_count || !host->runs[at].live || --host->runs[at].live)
+		if (maps[i].brief || at >= host->run_count || !host->runs[at].live ||
+			--host->runs[at].live)
 			continue;
 		xengnttab_unmap(host->gnttab, host->runs[at].base, host->runs[at].count);
 		run_put(host, at);

@@ -53,6 +53,7 @@ static void xen_close(struct pvr_host *base)
 		xenevtchn_close(host->evtchn);
 	if (host->gnttab)
 		xengnttab_close(host->gnttab);
+	xen_brief_close(host);
 	free(host->runs);
 	free(host);
 }

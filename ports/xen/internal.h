@@ -12,7 +12,8 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
-#define PAGE_SIZE 4096u
+#define PAGE_SIZE      4096u
+#define XEN_POOL_SLABS 256u /* of 1 MiB */
 
 /* Pages that were mapped by one call and are unmapped by one. */
 struct xen_run {
@@ -21,12 +22,20 @@ struct xen_run {
 	uint32_t live;  /* pages not unmapped yet */
 };
 
+/* Pages of our own, which granted ones are copied to or from. They stay until the handle is closed. */
+struct xen_pool {
+	char *slab[XEN_POOL_SLABS];
+	uint32_t *free; /* pages not in use, a stack; room for all there are */
+	uint32_t pages, free_count;
+};
+
 struct xen {
 	struct pvr_host base;
 	xengnttab_handle *gnttab;
 	xenevtchn_handle *evtchn;
 	struct xen_run *runs; /* a mapping's handle is its index here */
 	uint32_t run_count, run_free;
+	struct xen_pool pool; /* in place of brief mappings; their handle is the page's index */
 };
 
 static inline struct xen *xen_of(struct pvr_host *base)
@@ -34,9 +43,16 @@ static inline struct xen *xen_of(struct pvr_host *base)
 	return (struct xen *)base;
 }
 
+/*
+ * brief.c: what xen_map and xen_unmap do with elements that are brief; others are left alone.
+ */
+unsigned xen_brief_map(struct xen *host, struct pvr_host_map *maps, unsigned count);
+void xen_brief_unmap(struct xen *host, struct pvr_host_map *maps, unsigned count);
+void xen_brief_close(struct xen *host);
+
 /* The functions of struct host_ops. */
 unsigned xen_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
-void xen_unmap(struct pvr_host *base, const struct pvr_host_map *maps, unsigned count);
+void xen_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
 int xen_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
 	struct pvr_host_area *area, int16_t *status);
 void xen_unmap_area(struct pvr_host *base, struct pvr_host_area *area);

@@ -212,6 +212,29 @@ static void test_grants(struct pvr_host *host)
 	CHECK(domain_info().grants_mapped == 3);
 	pvr_host_unmap_area(host, &area);
 
+	/* Brief ones are mapped, or behave so. */
+	maps[0] = (struct pvr_host_map){.domid = (domid_t)domid,
+		.brief = 1,
+		.readonly = 1,
+		.offset = 4000,
+		.length = 96,
+		.ref = refs[3]};
+	maps[1] = (struct pvr_host_map){.domid = (domid_t)domid, .brief = 1, .ref = refs[0]};
+	CHECK(pvr_host_map(host, maps, 2) == 2);
+	CHECK(((unsigned char *)maps[0].address)[4095] == 0xa3);
+	((unsigned char *)maps[1].address)[200] = 0x57;
+	maps[1].offset = 200;
+	maps[1].length = 1;
+	pvr_host_unmap(host, maps, 2);
+	CHECK(maps[1].status == GNTST_okay);
+	map_one(host, refs[0], &maps[0]);
+	CHECK(((unsigned char *)maps[0].address)[200] == 0x57);
+	pvr_host_unmap(host, maps, 1);
+	CHECK(domain_info().grants_mapped == 0);
+	/* As the measurement below has it. */
+	map_one(host, refs[1], &maps[0]);
+	pvr_host_unmap(host, maps, 1);
+
 	unsigned char local[4] = {0x77, 0, 0, 0};
 	struct pvr_host_copy copies[] = {
 		{(domid_t)domid, 1, 0, refs[0], 100, 1, local},

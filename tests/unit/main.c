@@ -38,7 +38,7 @@ static int wanted(const char *name, int argc, char **argv)
 
 static int add(const struct pvr_suite *suite)
 {
-	CU_pSuite cu = CU_add_suite(suite->name, NULL, NULL);
+	CU_pSuite cu = CU_add_suite(suite->name, suite->begin, suite->end);
 
 	if (!cu)
 		return -1;

@@ -20,11 +20,13 @@
 #include <pvring/xen/xs_wire.h>
 #include <pvring/xenstored.h>
 
-#define REFS      512u
-#define PORTS     64u
-#define PORT_BASE 100u /* a local port is never the remote's number */
-#define EVENTS    4096u
+#define REFS         512u
+#define PORTS        64u
+#define PORT_BASE    100u /* a local port is never the remote's number */
+#define EVENTS       4096u
 #define MEMORY_BYTES ((size_t)MOCK_FRAMES * 4096)
+#define BRIEF        1024u    /* pages in place of granted ones */
+#define BRIEF_BASE   0x10000u /* their handles begin here */
 
 struct event {
 	char path[256], token[64];
@@ -53,6 +55,8 @@ static struct {
 	int used, fd, pending;
 	struct pvr_host *host; /* bound to */
 } ports[PORTS];
+static uint8_t brief[BRIEF][4096], brief_used[BRIEF];
+static int brief_copies;
 static unsigned mapped, areas, bound, handles, fail_at, map_limit, maps_waiting;
 static int maps_held;
 static pthread_cond_t maps_released = PTHREAD_COND_INITIALIZER;
@@ -74,6 +78,7 @@ void mock_host_reset(void)
 		if (ports[i].used)
 			close(ports[i].fd);
 	memset(ports, 0, sizeof(ports));
+	memset(brief_used, 0, sizeof(brief_used));
 	mapped = areas = bound = fail_at = 0;
 	map_limit = UINT32_MAX;
 	if (store)
@@ -98,6 +103,7 @@ void mock_host_die(void)
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; i < REFS; i++)
 		grants[i].mapped = 0;
+	memset(brief_used, 0, sizeof(brief_used));
 	for (unsigned i = 0; i < PORTS; i++) {
 		ports[i].host = NULL;
 		ports[i].pending = 0;
@@ -149,6 +155,35 @@ void mock_fail_map(unsigned nth)
 	pthread_mutex_lock(&lock);
 	fail_at = nth;
 	pthread_mutex_unlock(&lock);
+}
+
+void mock_copy_brief(int yes)
+{
+	pthread_mutex_lock(&lock);
+	brief_copies = yes;
+	pthread_mutex_unlock(&lock);
+}
+
+int mock_copies(void)
+{
+	int yes;
+
+	pthread_mutex_lock(&lock);
+	yes = brief_copies;
+	pthread_mutex_unlock(&lock);
+	return yes;
+}
+
+int mock_copy_begin(void)
+{
+	mock_copy_brief(1);
+	return 0;
+}
+
+int mock_copy_end(void)
+{
+	mock_copy_brief(0);
+	return 0;
 }
 
 void mock_limit_maps(unsigned count)
@@ -306,7 +341,8 @@ unsigned mock_maps_waiting(void)
 	return waiting;
 }
 
-static int16_t map_one(struct pvr_host_map *map)
+/* Whether its owner lets the page be used so. */
+static int16_t check_one(const struct pvr_host_map *map)
 {
 	if (fail_at && --fail_at == 0)
 		return GNTST_general_error;
@@ -316,6 +352,65 @@ static int16_t map_one(struct pvr_host_map *map)
 		return GNTST_bad_gntref;
 	if (grants[map->ref].readonly && !map->readonly)
 		return GNTST_general_error;
+	return GNTST_okay;
+}
+
+/* The bytes of a brief mapping, one way. */
+static void brief_copy(const struct pvr_host_map *map, uint8_t *local)
+{
+	uint8_t *page = memory[grants[map->ref].frame] + map->offset;
+
+	assert(map->offset + map->length <= 4096);
+	memcpy(map->readonly ? local + map->offset : page,
+		map->readonly ? page : local + map->offset, map->length);
+}
+
+static int16_t brief_map(struct pvr_host_map *map)
+{
+	int16_t status = map->readonly && map->length ? check_one(map) : GNTST_okay;
+	unsigned at = 0;
+
+	if (status != GNTST_okay)
+		return status;
+	while (at < BRIEF && brief_used[at])
+		at++;
+	if (at == BRIEF || mapped >= map_limit)
+		return GNTST_no_space;
+	brief_used[at] = 1;
+	memset(brief[at], 0xdb, sizeof(brief[at]));
+	if (map->readonly && map->length)
+		brief_copy(map, brief[at]);
+	map->address = brief[at];
+	map->handle = BRIEF_BASE + at;
+	map->copied = 1;
+	mapped++;
+	return GNTST_okay;
+}
+
+static void brief_unmap(struct pvr_host_map *map)
+{
+	unsigned at = map->handle - BRIEF_BASE;
+
+	assert(at < BRIEF && brief_used[at]);
+	if (!map->readonly && map->length) {
+		map->status = check_one(map);
+		if (map->status == GNTST_okay)
+			brief_copy(map, brief[at]);
+	}
+	memset(brief[at], 0xbd, sizeof(brief[at]));
+	brief_used[at] = 0;
+	mapped--;
+}
+
+static int16_t map_one(struct pvr_host_map *map)
+{
+	int16_t status;
+
+	if (map->brief && brief_copies)
+		return brief_map(map);
+	status = check_one(map);
+	if (status != GNTST_okay)
+		return status;
 	if (mapped >= map_limit)
 		return GNTST_no_space;
 	map->address = memory[grants[map->ref].frame];
@@ -343,11 +438,15 @@ unsigned pvr_host_map(struct pvr_host *host, struct pvr_host_map *maps, unsigned
 	return okay;
 }
 
-void pvr_host_unmap(struct pvr_host *host, const struct pvr_host_map *maps, unsigned count)
+void pvr_host_unmap(struct pvr_host *host, struct pvr_host_map *maps, unsigned count)
 {
 	(void)host;
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; i < count; i++) {
+		if (maps[i].copied) {
+			brief_unmap(&maps[i]);
+			continue;
+		}
 		assert(grants[maps[i].handle].mapped > 0);
 		grants[maps[i].handle].mapped--;
 		mapped--;

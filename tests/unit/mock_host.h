@@ -31,6 +31,15 @@ void mock_revoke(grant_ref_t ref);
 
 /* The nth page asked for from now on fails (1: the next one; 0: none does). */
 void mock_fail_map(unsigned nth);
+/*
+ * Whether brief mappings are copies: all bytes of theirs that have no meaning are then garbage, and a bad reference
+ * of a writable one is found when it is unmapped. It outlives a reset. For PVR_SUITE_AGAIN.
+ */
+void mock_copy_brief(int copies);
+int mock_copies(void);
+int mock_copy_begin(void);
+int mock_copy_end(void);
+
 /* No more than this many pages at a time; what is over gets GNTST_no_space. */
 void mock_limit_maps(unsigned count);
 

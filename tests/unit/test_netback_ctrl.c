@@ -185,3 +185,6 @@ static void an_impossible_index(void)
 
 PVR_SUITE(netback_ctrl, CASE(what_is_refused), CASE(keys), CASE(xsa_270_mapping_bounds),
 	CASE(steering), CASE(a_full_inbox), CASE(an_impossible_index))
+
+/* And where brief mappings are copies. */
+PVR_SUITE_AGAIN(netback_ctrl_copied, netback_ctrl, mock_copy_begin, mock_copy_end)

@@ -668,3 +668,6 @@ PVR_SUITE(netback_device, CASE(connect_use_close), CASE(two_queues_with_split_ch
 	CASE(headroom_while_running), CASE(multicast_is_filtered_on_request), CASE(texts),
 	CASE(bad_nodes_are_told_to_the_operator), CASE(hostile_offers), CASE(half_an_offer),
 	CASE(overflow_ends_the_connection), CASE(xsa_350_connect_loop))
+
+/* And where brief mappings are copies. */
+PVR_SUITE_AGAIN(netback_device_copied, netback_device, mock_copy_begin, mock_copy_end)

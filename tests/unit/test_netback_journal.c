@@ -154,3 +154,6 @@ static void what_does_not_fit_is_refused(void)
 
 PVR_SUITE(netback_journal, CASE(what_is_sent_is_answered_once),
 	CASE(buffers_are_answered_in_their_place), CASE(what_does_not_fit_is_refused))
+
+/* And where brief mappings are copies. */
+PVR_SUITE_AGAIN(netback_journal_copied, netback_journal, mock_copy_begin, mock_copy_end)

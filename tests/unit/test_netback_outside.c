@@ -522,3 +522,6 @@ static void passt_missing(void)
 PVR_SUITE(netback_outside, CASE(tap_device), CASE(tap_that_lasts), CASE(bad_names), CASE(tap_bridge), CASE(tap_out),
 	CASE(tap_in), CASE(tap_down), CASE(passt_frames), CASE(passt_slow_reader),
 	CASE(passt_that_lies_or_leaves), CASE(passt_that_comes_back), CASE(passt_missing))
+
+/* And where brief mappings are copies. */
+PVR_SUITE_AGAIN(netback_outside_copied, netback_outside, mock_copy_begin, mock_copy_end)

@@ -192,3 +192,6 @@ static void two_workers_and_a_hash_that_changes(void)
 }
 
 PVR_SUITE(netback_threads, CASE(two_workers_and_a_hash_that_changes))
+
+/* And where brief mappings are copies. */
+PVR_SUITE_AGAIN(netback_threads_copied, netback_threads, mock_copy_begin, mock_copy_end)

@@ -399,3 +399,6 @@ PVR_SUITE(netback_tx, CASE(a_packet), CASE(many_slots_and_an_extra),
 	CASE(xsa_216_answers), CASE(checksums_for_an_outside_without), CASE(credit),
 	CASE(an_outside_without_room), CASE(multicast_groups), CASE(batches),
 	CASE(one_event_when_asked))
+
+/* And where brief mappings are copies. */
+PVR_SUITE_AGAIN(netback_tx_copied, netback_tx, mock_copy_begin, mock_copy_end)
