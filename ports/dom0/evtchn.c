@@ -53,7 +53,7 @@ static void port_close(struct dom0 *host, evtchn_port_t port)
 		sizeof(arg), 1, NULL, NULL);
 }
 
-int dom0_evtchn_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote)
+static int dom0_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote)
 {
 	struct dom0 *host = dom0_of(base);
 	struct evtchn_bind_interdomain bind = {.remote_dom = domid, .remote_port = remote};
@@ -94,7 +94,7 @@ static struct dom0_port *port_get(struct dom0 *host, evtchn_port_t port)
 	return port < PORTS && host->ports[port].foreign ? &host->ports[port] : NULL;
 }
 
-void dom0_evtchn_unbind(struct pvr_host *base, evtchn_port_t port)
+static void dom0_unbind(struct pvr_host *base, evtchn_port_t port)
 {
 	struct dom0 *host = dom0_of(base);
 	struct dom0_port *p = port_get(host, port);
@@ -105,7 +105,7 @@ void dom0_evtchn_unbind(struct pvr_host *base, evtchn_port_t port)
 	port_close(host, port);
 }
 
-void dom0_evtchn_notify(struct pvr_host *base, evtchn_port_t port)
+static void dom0_notify(struct pvr_host *base, evtchn_port_t port)
 {
 	struct dom0 *host = dom0_of(base);
 	const struct dom0_port *p = port_get(host, port);
@@ -115,17 +115,25 @@ void dom0_evtchn_notify(struct pvr_host *base, evtchn_port_t port)
 	(void)n;
 }
 
-int dom0_evtchn_fd(struct pvr_host *base)
+static int dom0_fd(struct pvr_host *base)
 {
 	struct dom0 *host = dom0_of(base);
 	return host->epoll;
 }
 
 /* One at a time, so that the descriptor is readable as long as there is another. */
-int dom0_evtchn_pending(struct pvr_host *base)
+static int dom0_pending(struct pvr_host *base)
 {
 	struct dom0 *host = dom0_of(base);
 	struct epoll_event event;
 
 	return epoll_wait(host->epoll, &event, 1, 0) == 1 ? (int)event.data.u32 : -EAGAIN;
 }
+
+const struct host_evtchn_ops dom0_evtchns = {
+	.bind = dom0_bind,
+	.unbind = dom0_unbind,
+	.notify = dom0_notify,
+	.fd = dom0_fd,
+	.pending = dom0_pending,
+};

@@ -79,7 +79,7 @@ static void page_unmap(struct dom0 *host, uint32_t handle)
 		foreign_put(host, foreign);
 }
 
-unsigned dom0_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
+static unsigned dom0_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 {
 	struct dom0 *host = dom0_of(base);
 	unsigned okay = 0;
@@ -95,7 +95,7 @@ unsigned dom0_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned cou
 	return okay;
 }
 
-void dom0_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
+static void dom0_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 {
 	struct dom0 *host = dom0_of(base);
 	for (unsigned i = 0; i < count; i++)
@@ -125,8 +125,8 @@ static int area_place(const struct foreign *foreign, struct pvr_host_area *area)
 	return 0;
 }
 
-int dom0_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
-	struct pvr_host_area *area, int16_t *status)
+static int dom0_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs,
+	unsigned count, struct pvr_host_area *area, int16_t *status)
 {
 	struct dom0 *host = dom0_of(base);
 	struct foreign *foreign;
@@ -166,7 +166,7 @@ int dom0_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs,
 	return err ? -EACCES : 0;
 }
 
-void dom0_unmap_area(struct pvr_host *base, struct pvr_host_area *area)
+static void dom0_unmap_area(struct pvr_host *base, struct pvr_host_area *area)
 {
 	if (!area->count)
 		return;
@@ -176,7 +176,7 @@ void dom0_unmap_area(struct pvr_host *base, struct pvr_host_area *area)
 	area->address = NULL;
 }
 
-unsigned dom0_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned count)
+static unsigned dom0_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned count)
 {
 	unsigned okay = 0;
 
@@ -201,3 +201,11 @@ unsigned dom0_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned
 	}
 	return okay;
 }
+
+const struct host_grant_ops dom0_grants = {
+	.map = dom0_map,
+	.unmap = dom0_unmap,
+	.map_area = dom0_map_area,
+	.unmap_area = dom0_unmap_area,
+	.copy = dom0_copy,
+};

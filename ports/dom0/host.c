@@ -44,16 +44,6 @@ static void dom0_close(struct pvr_host *base)
 
 static const struct host_ops ops = {
 	.close = dom0_close,
-	.map = dom0_map,
-	.unmap = dom0_unmap,
-	.map_area = dom0_map_area,
-	.unmap_area = dom0_unmap_area,
-	.copy = dom0_copy,
-	.evtchn_bind = dom0_evtchn_bind,
-	.evtchn_unbind = dom0_evtchn_unbind,
-	.evtchn_notify = dom0_evtchn_notify,
-	.evtchn_fd = dom0_evtchn_fd,
-	.evtchn_pending = dom0_evtchn_pending,
 };
 
 /* xenstored's socket stands beside the daemon's own; who names no daemon may name a socket. */
@@ -79,6 +69,8 @@ int dom0_open(const char *dir, struct pvr_host **out)
 	if (!host)
 		return -ENOMEM;
 	host->base.ops = &ops;
+	host->base.grants = &dom0_grants;
+	host->base.evtchns = &dom0_evtchns;
 	host->epoll = -1;
 	host->control = pvr_hv_connect(dir);
 	err = host->control < 0 ? host->control : role_take(host);

@@ -70,17 +70,8 @@ void evtchn_close(struct dom0 *host);
 int grant_open(struct dom0 *host, int maptrack_fd, uint32_t entries);
 void grant_close(struct dom0 *host);
 
-/* The functions of struct host_ops. */
-unsigned dom0_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
-void dom0_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
-int dom0_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
-	struct pvr_host_area *area, int16_t *status);
-void dom0_unmap_area(struct pvr_host *base, struct pvr_host_area *area);
-unsigned dom0_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned count);
-int dom0_evtchn_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote);
-void dom0_evtchn_unbind(struct pvr_host *base, evtchn_port_t port);
-void dom0_evtchn_notify(struct pvr_host *base, evtchn_port_t port);
-int dom0_evtchn_fd(struct pvr_host *base);
-int dom0_evtchn_pending(struct pvr_host *base);
+/* grant.c, evtchn.c */
+extern const struct host_grant_ops dom0_grants;
+extern const struct host_evtchn_ops dom0_evtchns;
 
 #endif

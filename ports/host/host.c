@@ -45,51 +45,51 @@ const unsigned long *pvr_host_ioctls(const struct pvr_host *host, unsigned *coun
 
 unsigned pvr_host_map(struct pvr_host *host, struct pvr_host_map *maps, unsigned count)
 {
-	return host->ops->map(host, maps, count);
+	return host->grants->map(host, maps, count);
 }
 
 void pvr_host_unmap(struct pvr_host *host, struct pvr_host_map *maps, unsigned count)
 {
-	host->ops->unmap(host, maps, count);
+	host->grants->unmap(host, maps, count);
 }
 
 int pvr_host_map_area(struct pvr_host *host, domid_t domid, const grant_ref_t *refs, unsigned count,
 	struct pvr_host_area *area, int16_t *status)
 {
-	return host->ops->map_area(host, domid, refs, count, area, status);
+	return host->grants->map_area(host, domid, refs, count, area, status);
 }
 
 void pvr_host_unmap_area(struct pvr_host *host, struct pvr_host_area *area)
 {
-	host->ops->unmap_area(host, area);
+	host->grants->unmap_area(host, area);
 }
 
 unsigned pvr_host_copy(struct pvr_host *host, struct pvr_host_copy *copies, unsigned count)
 {
-	return host->ops->copy(host, copies, count);
+	return host->grants->copy(host, copies, count);
 }
 
 int pvr_host_evtchn_bind(struct pvr_host *host, domid_t domid, evtchn_port_t remote)
 {
-	return host->ops->evtchn_bind(host, domid, remote);
+	return host->evtchns->bind(host, domid, remote);
 }
 
 void pvr_host_evtchn_unbind(struct pvr_host *host, evtchn_port_t port)
 {
-	host->ops->evtchn_unbind(host, port);
+	host->evtchns->unbind(host, port);
 }
 
 void pvr_host_evtchn_notify(struct pvr_host *host, evtchn_port_t port)
 {
-	host->ops->evtchn_notify(host, port);
+	host->evtchns->notify(host, port);
 }
 
 int pvr_host_evtchn_fd(struct pvr_host *host)
 {
-	return host->ops->evtchn_fd(host);
+	return host->evtchns->fd(host);
 }
 
 int pvr_host_evtchn_pending(struct pvr_host *host)
 {
-	return host->ops->evtchn_pending(host);
+	return host->evtchns->pending(host);
 }

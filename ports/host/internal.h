@@ -11,25 +11,33 @@
 struct host_store;
 
 /* As the functions of pvring/host.h of these names. */
-struct host_ops {
-	void (*close)(struct pvr_host *host);
+struct host_grant_ops {
 	unsigned (*map)(struct pvr_host *host, struct pvr_host_map *maps, unsigned count);
 	void (*unmap)(struct pvr_host *host, struct pvr_host_map *maps, unsigned count);
 	int (*map_area)(struct pvr_host *host, domid_t domid, const grant_ref_t *refs,
 		unsigned count, struct pvr_host_area *area, int16_t *status);
 	void (*unmap_area)(struct pvr_host *host, struct pvr_host_area *area);
 	unsigned (*copy)(struct pvr_host *host, struct pvr_host_copy *copies, unsigned count);
-	int (*evtchn_bind)(struct pvr_host *host, domid_t domid, evtchn_port_t remote);
-	void (*evtchn_unbind)(struct pvr_host *host, evtchn_port_t port);
-	void (*evtchn_notify)(struct pvr_host *host, evtchn_port_t port);
-	int (*evtchn_fd)(struct pvr_host *host);
-	int (*evtchn_pending)(struct pvr_host *host);
-	const unsigned long *ioctls; /* that these make */
+};
+
+struct host_evtchn_ops {
+	int (*bind)(struct pvr_host *host, domid_t domid, evtchn_port_t remote);
+	void (*unbind)(struct pvr_host *host, evtchn_port_t port);
+	void (*notify)(struct pvr_host *host, evtchn_port_t port);
+	int (*fd)(struct pvr_host *host);
+	int (*pending)(struct pvr_host *host);
+};
+
+struct host_ops {
+	void (*close)(struct pvr_host *host);
+	const unsigned long *ioctls; /* that any of these make */
 	unsigned ioctl_count;
 };
 
 struct pvr_host {
 	const struct host_ops *ops;
+	const struct host_grant_ops *grants;
+	const struct host_evtchn_ops *evtchns;
 	struct host_store *store;
 };
 

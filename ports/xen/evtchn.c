@@ -8,29 +8,29 @@
 
 #include "internal.h"
 
-int xen_evtchn_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote)
+static int xen_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote)
 {
 	int port = xenevtchn_bind_interdomain(xen_of(base)->evtchn, domid, remote);
 
 	return port < 0 ? -errno : port;
 }
 
-void xen_evtchn_unbind(struct pvr_host *base, evtchn_port_t port)
+static void xen_unbind(struct pvr_host *base, evtchn_port_t port)
 {
 	xenevtchn_unbind(xen_of(base)->evtchn, port);
 }
 
-void xen_evtchn_notify(struct pvr_host *base, evtchn_port_t port)
+static void xen_notify(struct pvr_host *base, evtchn_port_t port)
 {
 	xenevtchn_notify(xen_of(base)->evtchn, port);
 }
 
-int xen_evtchn_fd(struct pvr_host *base)
+static int xen_fd(struct pvr_host *base)
 {
 	return xenevtchn_fd(xen_of(base)->evtchn);
 }
 
-int xen_evtchn_pending(struct pvr_host *base)
+static int xen_pending(struct pvr_host *base)
 {
 	xenevtchn_handle *evtchn = xen_of(base)->evtchn;
 	int port = xenevtchn_pending(evtchn);
@@ -40,3 +40,11 @@ int xen_evtchn_pending(struct pvr_host *base)
 	xenevtchn_unmask(evtchn, (evtchn_port_t)port);
 	return port;
 }
+
+const struct host_evtchn_ops xen_evtchns = {
+	.bind = xen_bind,
+	.unbind = xen_unbind,
+	.notify = xen_notify,
+	.fd = xen_fd,
+	.pending = xen_pending,
+};

@@ -120,7 +120,7 @@ static unsigned run_length(const struct pvr_host_map *maps, unsigned count)
 	return n;
 }
 
-unsigned xen_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
+static unsigned xen_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 {
 	struct xen *host = xen_of(base);
 	unsigned okay = xen_brief_map(host, maps, count), n;
@@ -143,7 +143,7 @@ unsigned xen_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned coun
 	return okay;
 }
 
-void xen_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
+static void xen_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 {
 	struct xen *host = xen_of(base);
 
@@ -159,8 +159,8 @@ void xen_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count)
 	}
 }
 
-int xen_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
-	struct pvr_host_area *area, int16_t *status)
+static int xen_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs,
+	unsigned count, struct pvr_host_area *area, int16_t *status)
 {
 	struct xen *host = xen_of(base);
 
@@ -182,7 +182,7 @@ int xen_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, 
 	return 0;
 }
 
-void xen_unmap_area(struct pvr_host *base, struct pvr_host_area *area)
+static void xen_unmap_area(struct pvr_host *base, struct pvr_host_area *area)
 {
 	xen_unmap(base, area->pages, area->count);
 	area->count = 0;
@@ -237,3 +237,11 @@ unsigned xen_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned 
 			xen_of(base), copies + i, count - i < COPIES ? count - i : COPIES);
 	return okay;
 }
+
+const struct host_grant_ops xen_grants = {
+	.map = xen_map,
+	.unmap = xen_unmap,
+	.map_area = xen_map_area,
+	.unmap_area = xen_unmap_area,
+	.copy = xen_copy,
+};

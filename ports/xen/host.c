@@ -60,16 +60,6 @@ static void xen_close(struct pvr_host *base)
 
 static const struct host_ops ops = {
 	.close = xen_close,
-	.map = xen_map,
-	.unmap = xen_unmap,
-	.map_area = xen_map_area,
-	.unmap_area = xen_unmap_area,
-	.copy = xen_copy,
-	.evtchn_bind = xen_evtchn_bind,
-	.evtchn_unbind = xen_evtchn_unbind,
-	.evtchn_notify = xen_evtchn_notify,
-	.evtchn_fd = xen_evtchn_fd,
-	.evtchn_pending = xen_evtchn_pending,
 	.ioctls = ioctls,
 	.ioctl_count = sizeof(ioctls) / sizeof(ioctls[0]),
 };
@@ -99,6 +89,8 @@ int xen_open(struct pvr_host **out)
 	if (!host)
 		return -ENOMEM;
 	host->base.ops = &ops;
+	host->base.grants = &xen_grants;
+	host->base.evtchns = &xen_evtchns;
 	err = open_devices(host);
 	if (!err)
 		err = host_store_open(&host->base, told ? told : STORE_SOCKET);

@@ -50,17 +50,9 @@ unsigned xen_brief_map(struct xen *host, struct pvr_host_map *maps, unsigned cou
 void xen_brief_unmap(struct xen *host, struct pvr_host_map *maps, unsigned count);
 void xen_brief_close(struct xen *host);
 
-/* The functions of struct host_ops. */
-unsigned xen_map(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
-void xen_unmap(struct pvr_host *base, struct pvr_host_map *maps, unsigned count);
-int xen_map_area(struct pvr_host *base, domid_t domid, const grant_ref_t *refs, unsigned count,
-	struct pvr_host_area *area, int16_t *status);
-void xen_unmap_area(struct pvr_host *base, struct pvr_host_area *area);
+/* grant.c, evtchn.c */
 unsigned xen_copy(struct pvr_host *base, struct pvr_host_copy *copies, unsigned count);
-int xen_evtchn_bind(struct pvr_host *base, domid_t domid, evtchn_port_t remote);
-void xen_evtchn_unbind(struct pvr_host *base, evtchn_port_t port);
-void xen_evtchn_notify(struct pvr_host *base, evtchn_port_t port);
-int xen_evtchn_fd(struct pvr_host *base);
-int xen_evtchn_pending(struct pvr_host *base);
+extern const struct host_grant_ops xen_grants;
+extern const struct host_evtchn_ops xen_evtchns;
 
 #endif
