@@ -13,6 +13,7 @@
 #include "guest/paging.h"
 #include "guest/xen.h"
 #include "ports/x86/x86.h"
+#include "rings/text.h"
 
 #define XEN_LEAVES     0x40000000u
 #define XEN_LEAVES_END 0x40010000u
@@ -35,10 +36,27 @@ void kernel_end_run(int crash)
 		__asm__ volatile("hlt");
 }
 
+static void keep(uint64_t first, uint64_t bytes)
+{
+	pages_reserve((unsigned long)first, (unsigned long)(first + bytes));
+}
+
+/* What the loader left for us may be anywhere: Xen's tools put it right behind the kernel, where our pages begin. */
+static void keep_boot(const struct hvm_start_info *info)
+{
+	const struct hvm_modlist_entry *module = (void *)(unsigned long)info->modlist_paddr;
+
+	keep((unsigned long)info, sizeof(*info));
+	keep(info->memmap_paddr, info->memmap_entries * sizeof(struct hvm_memmap_table_entry));
+	keep(info->modlist_paddr, info->nr_modules * sizeof(*module));
+	for (uint32_t i = 0; i < info->nr_modules; i++)
+		keep(module[i].paddr, module[i].size);
+	keep((unsigned long)machine.command_line, pvr_text_length(machine.command_line) + 1);
+}
+
 static void memory_pvh(const struct hvm_start_info *info)
 {
 	const struct hvm_memmap_table_entry *map = (void *)(unsigned long)info->memmap_paddr;
-	const struct hvm_modlist_entry *module = (void *)(unsigned long)info->modlist_paddr;
 	const unsigned long first = (unsigned long)kernel_end;
 
 	for (uint32_t i = 0; i < info->memmap_entries; i++)
@@ -50,10 +68,9 @@ static void memory_pvh(const struct hvm_start_info *info)
 	if (!machine.memory_end)
 		pvr_port_panic("no memory behind the kernel");
 	pages_init(first, machine.memory_end);
-	for (uint32_t i = 0; i < info->nr_modules; i++)
-		pages_reserve((unsigned long)module[i].paddr,
-			(unsigned long)(module[i].paddr + module[i].size));
-	machine.command_line = (const char *)(unsigned long)info->cmdline_paddr;
+	machine.command_line =
+		info->cmdline_paddr ? (const char *)(unsigned long)info->cmdline_paddr : "";
+	keep_boot(info);
 }
 
 /* The first of Xen's CPUID leaves, 0 without Xen. */
