@@ -27,10 +27,12 @@ void kernel_end_run(int crash)
 {
 	struct sched_shutdown how = {.reason = crash ? SHUTDOWN_crash : SHUTDOWN_poweroff};
 
-	if (machine.xen_version)
+	if (machine.xen_version) {
+		xen_console_drain();
 		xen_op(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &how);
-	else
+	} else {
 		cpu_out8(PORT_EXIT, (uint8_t)crash);
+	}
 	cpu_cli();
 	for (;;)
 		__asm__ volatile("hlt");

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines of text: to Xen's console once there are hypercalls, to the text port that Xen and QEMU both have until then. */
+/*
+ * Lines of text: to Xen's console once there are hypercalls, to the text port that Xen and QEMU both have until then, and
+ * where that console takes none.
+ */
 #include <stdarg.h>
 #include <string.h>
 
 #include "guest/kernel.h"
+#include "guest/xen.h"
 #include "ports/x86/x86.h"
 #include "rings/text.h"
 
@@ -73,11 +77,8 @@ void say(const char *format, ...)
 
 	va_end(args);
 	line[length++] = '\n';
-	if (machine.xen_version) {
-		pvr_port_hypercall(
-			__HYPERVISOR_console_io, CONSOLEIO_write, length, (unsigned long)line);
+	if (machine.xen_version && !xen_console_write(line, length))
 		return;
-	}
 	for (size_t i = 0; i < length; i++)
 		cpu_out8(PORT_TEXT, (uint8_t)line[i]);
 }

@@ -36,6 +36,7 @@ static uint64_t parameter(uint32_t index)
 void only_pvh_init(uint32_t leaves)
 {
 	uint32_t words[4];
+	evtchn_port_t port;
 
 	cpu_cpuid(leaves + 2, words);
 	cpu_wrmsr(words[1], (unsigned long)hypercall_page);
@@ -47,5 +48,10 @@ void only_pvh_init(uint32_t leaves)
 	pvr_boot.store_ring =
 		(void *)((unsigned long)parameter(HVM_PARAM_STORE_PFN) * PVR_PAGE_SIZE);
 	pvr_boot.store_port = (evtchn_port_t)parameter(HVM_PARAM_STORE_EVTCHN);
+	port = (evtchn_port_t)parameter(HVM_PARAM_CONSOLE_EVTCHN);
+	if (port)
+		xen_console_init(
+			(void *)((unsigned long)parameter(HVM_PARAM_CONSOLE_PFN) * PVR_PAGE_SIZE),
+			port);
 	lapic_init();
 }

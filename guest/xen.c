@@ -66,8 +66,9 @@ void xen_start(void)
 {
 	struct xen_hvm_evtchn_upcall_vector vector = {.vector = VECTOR_UPCALL};
 
-	machine.xen_version = (uint32_t)xen_op(__HYPERVISOR_xen_version, XENVER_version, NULL);
+	/* The clock first: lines to Xen's console may have to wait for a reader. */
 	clock_init(&pvr_boot.shared_info->vcpu_info[0].time);
+	machine.xen_version = (uint32_t)xen_op(__HYPERVISOR_xen_version, XENVER_version, NULL);
 	xen_must(pvr_init(&pvr_boot), "the library does not start");
 	cpu_vector_set(VECTOR_UPCALL, event_interrupt);
 	xen_must(xen_op(__HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, &vector),
