@@ -110,7 +110,7 @@ $(BUILD)/fio-pvring.so: $(wildcard tools/fio/*) $(BUILD)/libpvring.a $(BUILD)/li
 
 # ---- unit tests: frontends on a mock port, backends on a mock host ---------------------------------
 UNIT_LIBS := $(addprefix $(BUILD)/,libpvring.a libbackend.a libblkback.a libnetback.a libhypervisor.a libclient.a libkvm.a libmachine.a libpv.a)
-UNIT_OBJ := $(call obj,tests/unit) $(addprefix $(BUILD)/obj/tools/,net_spec.o spec.o tail.o toolstack.o util.o xl_config.o xl_device.o xl_syntax.o) $(BUILD)/obj/guest/console_xen.o
+UNIT_OBJ := $(call obj,tests/unit) $(addprefix $(BUILD)/obj/tools/,net_spec.o spec.o tail.o toolstack.o util.o xl_config.o xl_device.o xl_syntax.o) $(addprefix $(BUILD)/obj/guest/,console_xen.o words.o)
 $(BUILD)/tests/unit: $(UNIT_OBJ) $(UNIT_LIBS)
 	@mkdir -p $(@D)
 	$(Q)echo '  LD    $@'; $(CC) $(CFLAGS) $(UNIT_OBJ) -Wl,--start-group $(UNIT_LIBS) -Wl,--end-group -lcunit $(LDLIBS) -o $@

@@ -91,9 +91,13 @@ static uint32_t xen_leaves(void)
 /* Entered by PVH's protocol, which QEMU has without Xen, too. */
 static void start_pvh(const struct hvm_start_info *info)
 {
-	uint32_t leaves = xen_leaves();
+	uint32_t leaves;
 
 	memory_pvh(info);
+	/* Before the first instruction that a hypervisor may want to look at. */
+	if (!line_has(machine.command_line, "flat"))
+		cpu_paging_on(boot_root);
+	leaves = xen_leaves();
 	machine.way = leaves ? "PVH" : "native";
 	paging_init(boot_root);
 	if (leaves)

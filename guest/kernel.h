@@ -56,6 +56,7 @@ void kernel_end_run(int crash) __attribute__((noreturn));
 /* ---- scenarios: 0, or failed() ---- */
 
 int boot_scenario(const char *args);
+int flat_scenario(const char *args);
 int traps_scenario(const char *args);
 int mmu_scenario(const char *args);
 int timer_scenario(const char *args);
@@ -69,6 +70,8 @@ int bench_scenario(const char *args);
 uint64_t number_of(const char *text, uint64_t otherwise);
 /* What is behind the comma, "" without one. */
 const char *after_comma(const char *text);
+/* One of the words of a line, with spaces between them, is `word`. */
+int line_has(const char *line, const char *word);
 /* text begins with word, which ends there or with a comma. */
 int word_is(const char *text, const char *word);
 

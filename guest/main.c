@@ -13,6 +13,7 @@ static const struct scenario {
 	int (*run)(const char *args);
 } scenarios[] = {
 	{"boot", boot_scenario},
+	{"flat", flat_scenario},
 	{"traps", traps_scenario},
 	{"mmu", mmu_scenario},
 	{"timer", timer_scenario},

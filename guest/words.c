@@ -26,6 +26,22 @@ const char *after_comma(const char *text)
 	return *text ? text + 1 : text;
 }
 
+int line_has(const char *line, const char *word)
+{
+	const size_t length = pvr_text_length(word);
+
+	while (*line) {
+		size_t here = 0;
+
+		while (line[here] && line[here] != ' ')
+			here++;
+		if (here == length && !memcmp(line, word, length))
+			return 1;
+		line += here + (line[here] == ' ');
+	}
+	return 0;
+}
+
 int word_is(const char *text, const char *word)
 {
 	size_t length = pvr_text_length(word);

@@ -29,20 +29,20 @@
 	.globl pvh_entry
 pvh_entry:
 	cld
+#ifdef __x86_64__ /* where there is no way without paging; on i386 boot.c turns it on */
 	movl %cr4, %eax
 	orl $CR4_PAE, %eax
 	movl %eax, %cr4
 	movl $boot_root, %eax
 	movl %eax, %cr3
-#ifdef __x86_64__
 	movl $MSR_EFER, %ecx
 	rdmsr
 	orl $EFER_LME, %eax
 	wrmsr
-#endif
 	movl %cr0, %eax
 	orl $(CR0_PG | CR0_WP), %eax
 	movl %eax, %cr0
+#endif
 	lgdt gdt_pointer
 	ljmp $SELECTOR_CODE, $1f
 #ifdef __x86_64__

@@ -137,6 +137,19 @@ static inline void cpu_cpuid(uint32_t leaf, uint32_t words[4])
 #define CPU_WRITE(name, value)                                                                     \
 	__asm__ volatile("mov %0, %%" #name ::"r"((unsigned long)(value)) : "memory")
 
+/* Linear addresses go through the tables below `root` from now on; in 64-bit mode they do since the entry. */
+static inline void cpu_paging_on(const uint64_t *root)
+{
+	CPU_WRITE(cr4, CPU_READ(cr4) | CR4_PAE);
+	CPU_WRITE(cr3, root);
+	CPU_WRITE(cr0, CPU_READ(cr0) | CR0_PG | CR0_WP);
+}
+
+static inline int cpu_has_paging(void)
+{
+	return (CPU_READ(cr0) & CR0_PG) != 0;
+}
+
 static inline void cpu_invlpg(unsigned long address)
 {
 	__asm__ volatile("invlpg (%0)" ::"r"(address) : "memory");
