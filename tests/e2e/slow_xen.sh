@@ -43,6 +43,6 @@ scenario() { # scenario NAME SECONDS [-p]
 		grep -v '^(XEN)' "$work/$1.log" | tail -60 | sed 's/^/  | /'
 	fi
 }
-for name in ${SCENARIOS:-pv beside}; do
+for name in ${SCENARIOS:-pv beside kernels}; do
 	case $name in pv | beside) scenario $name 240 ;; *) scenario $name 200 -p ;; esac
 done

@@ -64,18 +64,19 @@ disks() { # disks VDEV IMAGE ...: the line of a config
 }
 vif() { echo "vif=['${1:-script=vif-pvring},bridge=br0,mac=00:16:3e:00:00:01']"; }
 # pair DOMAIN DEVID IMAGE [NODE=VALUE...]: a device pair without libxl, in one transaction. As a toolstack of
-# one's own would do; with it come the nodes that are ours.
+# one's own would do; with it come the nodes that are ours. xen-blkback names its thread after `dev`, and without it
+# says Connected and starts none.
 pair() {
 	local d=$1 devid=$2 image=$3 front back
 	front=/local/domain/$d/device/vbd/$devid back=/local/domain/0/backend/vbd/$d/$devid
 	shift 3
 	xenstore-write "$back/frontend" "$front" "$back/frontend-id" "$d" "$back/online" 1 "$back/params" "$image" \
-		"$back/type" file "$back/mode" w "$back/device-type" disk "$back/state" 1 \
+		"$back/dev" "vbd-$devid" "$back/type" file "$back/mode" w "$back/device-type" disk "$back/state" 1 \
 		$(for node; do echo "$back/${node%%=*} ${node#*=}"; done) \
 		"$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" "$devid" \
 		"$front/device-type" disk "$front/state" 1
-	for node in "" /frontend /frontend-id /online /state; do xenstore-chmod "$back$node" n0 "r$d"; done
-	for node in "" /backend /backend-id /virtual-device /device-type /state; do xenstore-chmod "$front$node" "n$d" r0; done
+	xenstore-chmod -r "$back" n0 "r$d"
+	xenstore-chmod -r "$front" "n$d" r0
 }
 # What a domain's disks or interfaces and their other halves say in xenstore.
 show() { xenstore-ls -f | grep -E "/local/domain/($1/device|0/backend)/(vbd|vif)/.* = " | sed 's/^/XS /'; }
