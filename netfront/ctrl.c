@@ -10,6 +10,12 @@
 
 #define ANSWER_NS 1000000000ull
 
+/* The same for a request by which pages are mapped: hundreds, on the real Xen one by one, on a host that has other work. */
+#define MAPPING_NS 10000000000ull
+
+/* How often a backend that takes its time is looked after. */
+#define LOOK_NS 250000000ull
+
 int netfront_ctrl_make(struct pvr_front *front, struct netfront_ctrl *ctrl)
 {
 	int r = pvr_front_pages_make(front, &ctrl->page, 1);
@@ -32,17 +38,31 @@ void netfront_ctrl_free(struct netfront_ctrl *ctrl, uint64_t deadline_ns)
 
 /* ---- one request ---- */
 
-static int await_answer(struct netfront_ctrl *ctrl, uint64_t deadline_ns)
+static int await_answer(struct pvr_netfront *net, uint64_t deadline_ns)
 {
+	struct netfront_ctrl *ctrl = &net->ctrl;
+
 	for (;;) {
 		int pending = pvr_ring_final_check(&ctrl->ring), r;
+		uint64_t look = pvr_port_now_ns() + LOOK_NS;
 
 		if (pending)
 			return pending < 0 ? pending : 0;
-		r = pvr_evtchn_wait(ctrl->port, deadline_ns);
+		r = pvr_evtchn_wait(ctrl->port, look < deadline_ns ? look : deadline_ns);
+		if (r == -ETIMEDOUT && look < deadline_ns &&
+			pvr_xenbus_backend_state(&net->front.bus) == XenbusStateConnected)
+			continue;
 		if (r)
 			return r;
 	}
+}
+
+static uint64_t patience(uint16_t type)
+{
+	return type == XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING ||
+			       type == XEN_NETIF_CTRL_TYPE_DEL_GREF_MAPPING
+		       ? MAPPING_NS
+		       : ANSWER_NS;
 }
 
 /* 0 and the answer's data; -EIO when the backend refuses; -ETIMEDOUT; -EPROTO, and it has failed. */
@@ -59,7 +79,7 @@ static int call(struct pvr_netfront *net, const struct xen_netif_ctrl_request *w
 	netfront_ctrl_request_put(&ctrl->ring, &request);
 	if (pvr_ring_publish_notify(&ctrl->ring))
 		pvr_evtchn_notify(ctrl->port);
-	r = await_answer(ctrl, pvr_port_now_ns() + ANSWER_NS);
+	r = await_answer(net, pvr_port_now_ns() + patience(request.type));
 	ctrl->broken = r != 0;
 	if (r == -EPROTO)
 		pvr_front_fail(&net->front, "more answers than requests on the control ring",

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct net_peer net_peer;
 
@@ -305,31 +306,65 @@ static uint32_t control(const struct xen_netif_ctrl_request *request, uint32_t *
 	}
 }
 
-static void serve_control(void)
+static void answer_control(const struct xen_netif_ctrl_request *request)
 {
-	struct xen_netif_ctrl_request request;
 	struct xen_netif_ctrl_response response = {0};
 
-	net_ctrl_request_take(&net_peer.ctrl, &request);
 	net_peer.ctrl_requests++;
-	response.id = request.id ^ net_peer.ctrl_lie;
-	response.type = request.type;
-	response.status = request.type == net_peer.refuse ? XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED
-							  : control(&request, &response.data);
+	response.id = request->id ^ net_peer.ctrl_lie;
+	response.type = request->type;
+	response.status = request->type == net_peer.refuse ? XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED
+							   : control(request, &response.data);
 	net_ctrl_response_put(&net_peer.ctrl, &response);
+	pvr_ring_publish(&net_peer.ctrl);
+	pvr_ring_final_check(&net_peer.ctrl);
+}
+
+static void *answer_late(void *arg)
+{
+	evtchn_port_t port;
+
+	usleep(NET_PEER_LATE_US);
+	pthread_mutex_lock(&peer.lock);
+	answer_control(arg);
+	port = net_peer.ctrl_port;
+	pthread_mutex_unlock(&peer.lock);
+	free(arg);
+	mock_raise(port);
+	return NULL;
+}
+
+static void begin_late(const struct xen_netif_ctrl_request *request)
+{
+	struct xen_netif_ctrl_request *copy = malloc(sizeof(*copy));
+	pthread_t thread;
+
+	if (!copy) {
+		fault("no memory");
+		return;
+	}
+	*copy = *request;
+	if (pthread_create(&thread, NULL, answer_late, copy))
+		fault("no thread");
+	else
+		pthread_detach(thread);
 }
 
 static void on_control(void *arg)
 {
+	struct xen_netif_ctrl_request request;
 	evtchn_port_t port = 0;
 
 	(void)arg;
 	pthread_mutex_lock(&peer.lock);
 	while (peer.connected && net_peer.ctrl_port && !net_peer.ctrl_deaf &&
 		pvr_ring_pending(&net_peer.ctrl) > 0) {
-		serve_control();
-		pvr_ring_publish(&net_peer.ctrl);
-		pvr_ring_final_check(&net_peer.ctrl);
+		net_ctrl_request_take(&net_peer.ctrl, &request);
+		if (request.type && request.type == net_peer.slow) {
+			begin_late(&request);
+			continue;
+		}
+		answer_control(&request);
 		port = net_peer.ctrl_port;
 	}
 	pthread_mutex_unlock(&peer.lock);

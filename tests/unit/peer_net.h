@@ -64,12 +64,15 @@ struct net_peer {
 	uint32_t static_size;    /* answer to GET_GREF_MAPPING_SIZE */
 	unsigned refuse;         /* this type of control request is refused */
 	int ctrl_deaf;
+	unsigned slow;     /* this type of control request is answered late */
 	uint16_t ctrl_lie; /* goes into the id of each answer */
 	unsigned ctrl_requests;
 	uint32_t hash_algorithm, hash_flags, hash_map_size;
 	uint8_t hash_key[64];
 	uint32_t hash_map[128];
 };
+
+#define NET_PEER_LATE_US 1500000 /* what `slow` is: longer than other answers are waited for */
 
 extern struct net_peer net_peer;
 

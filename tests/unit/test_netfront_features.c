@@ -324,6 +324,9 @@ static void static_grants(void)
 	net_peer.refuse = XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING;
 	static_or_not(0, 0);
 	net_peer_start();
+	net_peer.slow = XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING;
+	static_or_not(1, 0);
+	net_peer_start();
 	peer_node("feature-ctrl-ring", "0");
 	static_or_not(0, 0);
 }
