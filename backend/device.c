@@ -16,6 +16,7 @@
 #include <pvring/xenbus.h>
 
 #include "frontend.h"
+#include "lent.h"
 
 #define ERRORS_LOGGED 10u /* lines a device; a frontend can fail as often as it likes */
 #define STEPS         8u  /* things done before others have their turn */
@@ -45,9 +46,7 @@ struct pvr_back_device *pvr_back_device_create(
 
 void pvr_back_device_destroy(struct pvr_back_device *device)
 {
-	for (unsigned i = 0; i < PVR_BACK_RINGS; i++)
-		if (device->lent[i].ring)
-			device->lent[i].ring->ops->destroy(device->lent[i].ring);
+	pvr_back_lent_destroy(device);
 	device->home->kind->destroy(device);
 	free(device);
 }
@@ -100,52 +99,6 @@ static enum outcome fail(struct pvr_back_device *device, const char *error)
 
 /* ---- the rings ---- */
 
-static int has_rings(const struct pvr_back_device *device)
-{
-	for (unsigned i = 0; i < PVR_BACK_RINGS; i++)
-		if (device->lent[i].ring)
-			return 1;
-	return 0;
-}
-
-static int rings_live(const struct pvr_back_device *device)
-{
-	for (unsigned i = 0; i < PVR_BACK_RINGS; i++)
-		if (device->lent[i].ring &&
-			pvr_back_ring_state(device->lent[i].ring) != PVR_BACK_LIVE)
-			return 0;
-	return 1;
-}
-
-/* 1 when no worker has a ring of this device any more; otherwise they are asked and will wake us.
- */
-static int rings_released(struct pvr_back_device *device)
-{
-	for (unsigned i = 0; i < PVR_BACK_RINGS; i++) {
-		struct pvr_back_ring *ring = device->lent[i].ring;
-
-		if (ring && !atomic_load_explicit(&ring->leave, memory_order_relaxed))
-			pvr_back_worker_remove(device->lent[i].worker, ring);
-	}
-	return !has_rings(device);
-}
-
-/* What its worker has made of a ring since the last look; an error that ends the connection, or
- * NULL. */
-static const char *ring_settle(struct pvr_back_ring **ring)
-{
-	int state = pvr_back_ring_state(*ring);
-	const char *error = NULL;
-
-	if (state == PVR_BACK_FAILED || state == PVR_BACK_BROKEN)
-		error = (*ring)->error;
-	if (state == PVR_BACK_FAILED || state == PVR_BACK_GONE) {
-		(*ring)->ops->destroy(*ring);
-		*ring = NULL;
-	}
-	return error;
-}
-
 static void leave_to_frontend(struct pvr_back_device *device, const char *error)
 {
 	pvr_back_device_complain(device, "not taken over: %s", error);
@@ -156,8 +109,7 @@ static void leave_to_frontend(struct pvr_back_device *device, const char *error)
 static void rings_settle(struct pvr_back_device *device)
 {
 	for (unsigned i = 0; i < PVR_BACK_RINGS; i++) {
-		const char *error =
-			device->lent[i].ring ? ring_settle(&device->lent[i].ring) : NULL;
+		const char *error = pvr_back_lent_settle(device, i);
 
 		if (error && device->taking_over && !device->lent[i].ring) {
 			leave_to_frontend(device, error);
@@ -233,20 +185,6 @@ static enum outcome prepare(struct pvr_back_device *device)
 	return publish(device, &nodes, XenbusStateInitWait);
 }
 
-/* The rings of a device go to the workers in turn, so that they are spread over all. */
-void pvr_back_device_lend(
-	struct pvr_back_device *device, unsigned i, struct pvr_back_ring *ring, unsigned with)
-{
-	struct pvr_back_home *home = device->home;
-	struct pvr_back_worker *worker = device->lent[with].worker;
-
-	if (with == i)
-		worker = home->workers[home->next_worker++ % home->worker_count];
-	device->lent[i].ring = ring;
-	device->lent[i].worker = worker;
-	pvr_back_worker_add(worker, ring);
-}
-
 /* What was read may have been written a moment ago, and its event wait behind the answer: 1 when asked a second time. */
 static int events_counted(struct pvr_back_device *device)
 {
@@ -284,8 +222,8 @@ static enum outcome join_rings(struct pvr_back_device *device, const struct view
 	if (device->front_events != device->offer_events ||
 		pvr_xenbus_back_next(XenbusStateInitWait, view->front, view->online) !=
 			PVR_XENBUS_CONNECT)
-		return rings_released(device) ? AGAIN : WAIT;
-	if (!rings_live(device))
+		return pvr_back_lent_returned(device) ? AGAIN : WAIT;
+	if (!pvr_back_lent_live(device))
 		return WAIT;
 	return events_counted(device) ? announce(device) : LATER;
 }
@@ -334,15 +272,11 @@ static int take_over(struct pvr_back_device *device, const struct view *view)
 /* Every ring is served again. */
 static enum outcome taken_over(struct pvr_back_device *device)
 {
-	unsigned again = 0;
-
 	device->taking_over = 0;
-	for (unsigned i = 0; i < PVR_BACK_RINGS; i++)
-		again += device->lent[i].ring ? device->lent[i].ring->rewound : 0;
 	if (!device->home->quiet)
 		fprintf(stderr, "pvring %s: %s %u/%u: taken over, %u done again\n",
 			device->home->kind->program, device->home->kind->type, device->domid,
-			device->devid, again);
+			device->devid, pvr_back_lent_rewound(device));
 	return device->home->kind->outdated && device->home->kind->outdated(device)
 		       ? announce(device)
 		       : AGAIN;
@@ -351,7 +285,7 @@ static enum outcome taken_over(struct pvr_back_device *device)
 /* What could not be taken over is let go, and the handshake begins anew. */
 static enum outcome begin_anew(struct pvr_back_device *device)
 {
-	if (!rings_released(device))
+	if (!pvr_back_lent_returned(device))
 		return WAIT;
 	device->left = 0;
 	device->self = XenbusStateInitialising;
@@ -374,7 +308,7 @@ static int adopt_state(struct pvr_back_device *device, const struct view *view)
 		return 1;
 	}
 	if (view->own == XenbusStateInitialising && device->self != XenbusStateInitialising) {
-		if (!rings_released(device))
+		if (!pvr_back_lent_returned(device))
 			return 0;
 		pvr_back_frontend_lose(device);
 		device->home->kind->closed(device, 1);
@@ -398,7 +332,7 @@ static int adopt_state(struct pvr_back_device *device, const struct view *view)
  */
 static enum outcome finish_closing(struct pvr_back_device *device, const struct view *view)
 {
-	if (!rings_released(device) || view->front == XenbusStateClosing)
+	if (!pvr_back_lent_returned(device) || view->front == XenbusStateClosing)
 		return WAIT;
 	device->home->kind->closed(device, 0);
 	device->closing = 0;
@@ -433,7 +367,7 @@ static int offers(const struct pvr_back_device *device, enum xenbus_state front)
 static enum outcome reconfigure(struct pvr_back_device *device)
 {
 	device->reconfiguring = 1; /* also if it changes its mind again while they are drained */
-	if (!rings_released(device))
+	if (!pvr_back_lent_returned(device))
 		return WAIT;
 	device->self = XenbusStateInitWait;
 	return connect_rings(device);
@@ -462,7 +396,7 @@ static enum outcome act(struct pvr_back_device *device, const struct view *view)
 	case PVR_XENBUS_CLOSE:
 		return start_closing(device);
 	case PVR_XENBUS_RESTART:
-		if (!rings_released(device))
+		if (!pvr_back_lent_returned(device))
 			return WAIT;
 		device->self = XenbusStateInitialising;
 		return AGAIN;
@@ -473,7 +407,7 @@ static enum outcome act(struct pvr_back_device *device, const struct view *view)
 
 static enum outcome stop(struct pvr_back_device *device)
 {
-	if (!rings_released(device))
+	if (!pvr_back_lent_returned(device))
 		return WAIT;
 	if (device->self != XenbusStateUnknown && device->self != XenbusStateClosed)
 		publish(device, NULL, XenbusStateClosed);
@@ -488,7 +422,7 @@ static enum outcome step(struct pvr_back_device *device, int *error)
 	rings_settle(device);
 	*error = look(device, &view);
 	if (*error) {
-		if (!rings_released(device))
+		if (!pvr_back_lent_returned(device))
 			return WAIT;
 		pvr_back_frontend_lose(device);
 		return FORGET;
@@ -505,9 +439,9 @@ static enum outcome step(struct pvr_back_device *device, int *error)
 		return WAIT;
 	if (device->left)
 		return begin_anew(device);
-	if (device->taking_over && rings_live(device))
+	if (device->taking_over && pvr_back_lent_live(device))
 		return taken_over(device);
-	if (has_rings(device) && device->self == XenbusStateInitWait)
+	if (pvr_back_lent_any(device) && device->self == XenbusStateInitWait)
 		return join_rings(device, &view);
 	switch (device->home->kind->look ? device->home->kind->look(device) : PVR_BACK_SAME) {
 	case PVR_BACK_ANNOUNCE:
