@@ -132,4 +132,16 @@ static inline int pvr_back_ring_state(const struct pvr_back_ring *ring)
 	return atomic_load_explicit(&ring->state, memory_order_acquire);
 }
 
+/* Whether anything is to be taken from it now. */
+static inline int pvr_back_ring_is_served(const struct pvr_back_ring *ring)
+{
+	return pvr_back_ring_state(ring) == PVR_BACK_LIVE &&
+	       !atomic_load_explicit(&ring->leave, memory_order_relaxed);
+}
+
+static inline unsigned pvr_back_turn_finish(struct pvr_back_turn *turn)
+{
+	return turn->ops->finish ? turn->ops->finish(turn) : 0;
+}
+
 #endif

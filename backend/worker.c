@@ -1,50 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The worker thread. A turn: a batch from every ring, submit, reap, answer, one notification a
- * ring. When a turn finds nothing it spins for a moment, then arms every ring's event and sleeps in
- * one poll(2) on events, completions, commands and the rings' own descriptors.
+ * ring. When a turn finds nothing it sleeps (sleep.h).
  */
 #include "worker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <pvring/ring.h>
+#include "sleep.h"
 
 #define STACK_BYTES (256u * 1024)
-#define FDS_OWN     2u /* of the worker itself: commands, events */
-
-/*
- * The spin before a sleep. It is worth its time when the next request comes within a wake-up's
- * cost; so it doubles after a sleep that was that short and is given up after one that was not. An
- * idle worker never spins.
- */
-#define SPIN_MAX_NS 50000u
-#define SPIN_MIN_NS 10000u
-
-/*
- * Events that bring no request cost their sender one write and this worker a wake-up. After a few
- * in a row it looks at its events only this often, so that a flood (XSA-332) costs a bounded part
- * of a CPU; a request of somebody else waits that long at most.
- */
-#define EMPTY_WAKES_FREE 16u
-#define PACE_NS          200000u
 
 struct pvr_back_worker {
 	pthread_t thread;
 	const char *address;
 	const struct pvr_back_turn_ops *ops;
-	int wake_fd, first, cpu, may_spin;
+	int wake_fd, first, cpu;
 	sem_t started;
 	int start_error;
 
@@ -58,9 +36,7 @@ struct pvr_back_worker {
 	struct pvr_back_turn *turn;
 	struct pvr_back_ring *rings;
 	unsigned ring_count;
-	struct pollfd *fds;         /* room for FDS_OWN, those of the turn, and one a ring */
-	uint64_t spin_ns, slept_ns; /* slept_ns: 0 once it has been judged */
-	unsigned empty_wakes;
+	struct pvr_back_sleep sleep;
 };
 
 static void signal_fd(int fd)
@@ -76,14 +52,6 @@ void pvr_back_turn_wake(struct pvr_back_turn *turn)
 	signal_fd(turn->wake_fd);
 }
 
-static void clear_fd(int fd)
-{
-	uint64_t count;
-
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-}
-
 /* ---- rings come and go ---- */
 
 /* From here on a ring that is FAILED or GONE is the control thread's, which may free it. */
@@ -93,21 +61,11 @@ static void hand_over(struct pvr_back_worker *worker, struct pvr_back_ring *ring
 	pvr_back_turn_wake(worker->turn);
 }
 
-static int make_room(struct pvr_back_worker *worker, unsigned rings)
-{
-	struct pollfd *fds =
-		realloc(worker->fds, (FDS_OWN + PVR_BACK_FDS + rings) * sizeof(*worker->fds));
-
-	if (!fds)
-		return -ENOMEM;
-	worker->fds = fds;
-	return 0;
-}
-
 static void join(struct pvr_back_worker *worker, struct pvr_back_ring *ring)
 {
 	ring->error = "no memory";
-	if (make_room(worker, worker->ring_count + 1) || ring->ops->connect(ring, worker->turn)) {
+	if (pvr_back_sleep_room(&worker->sleep, worker->ring_count + 1) ||
+		ring->ops->connect(ring, worker->turn)) {
 		hand_over(worker, ring, PVR_BACK_FAILED);
 		return;
 	}
@@ -180,23 +138,12 @@ static void obey(struct pvr_back_worker *worker)
 
 /* ---- a turn ---- */
 
-/* Whether anything is to be taken from a ring now. */
-static int serving(const struct pvr_back_ring *ring)
-{
-	return pvr_back_ring_state(ring) == PVR_BACK_LIVE && !leaving(ring);
-}
-
-static unsigned finish(struct pvr_back_worker *worker)
-{
-	return worker->ops->finish ? worker->ops->finish(worker->turn) : 0;
-}
-
 static unsigned turn(struct pvr_back_worker *worker)
 {
 	unsigned work = 0;
 
 	for (struct pvr_back_ring *ring = worker->rings; ring; ring = ring->next) {
-		int taken = serving(ring) ? ring->ops->take(ring, worker->turn) : 0;
+		int taken = pvr_back_ring_is_served(ring) ? ring->ops->take(ring, worker->turn) : 0;
 
 		if (ring->ops->go_on)
 			work += ring->ops->go_on(ring, worker->turn);
@@ -205,167 +152,10 @@ static unsigned turn(struct pvr_back_worker *worker)
 		else
 			work += (unsigned)taken;
 	}
-	work += finish(worker);
+	work += pvr_back_turn_finish(worker->turn);
 	for (struct pvr_back_ring *ring = worker->rings; ring; ring = ring->next)
 		ring->ops->publish(ring, worker->turn);
 	return work;
-}
-
-/* ---- sleeping ---- */
-
-static int anything_pending(struct pvr_back_worker *worker)
-{
-	for (struct pvr_back_ring *ring = worker->rings; ring; ring = ring->next)
-		if (serving(ring) && ring->ops->pending(ring))
-			return 1;
-	return 0;
-}
-
-static void count(_Atomic uint64_t *counter)
-{
-	if (counter)
-		atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-static void count_poll(struct pvr_back_worker *worker, int hit)
-{
-	for (struct pvr_back_ring *ring = worker->rings; ring; ring = ring->next)
-		if (serving(ring))
-			count(hit ? ring->polls_hit : ring->polls_missed);
-}
-
-/*
- * 1 when something turned up. Completions count too: finish them here rather than sleep for them.
- */
-static int spin(struct pvr_back_worker *worker)
-{
-	uint64_t end = pvr_back_now_ns() + worker->spin_ns;
-	int hit = 0;
-
-	if (!worker->spin_ns)
-		return 0;
-	do {
-		pvr_cpu_relax();
-		hit = anything_pending(worker) || finish(worker);
-	} while (!hit && pvr_back_now_ns() < end);
-	count_poll(worker, hit);
-	return hit;
-}
-
-/* Ask every ring for an event; 1 when one has work after all. */
-static int arm(struct pvr_back_worker *worker)
-{
-	for (struct pvr_back_ring *ring = worker->rings; ring; ring = ring->next)
-		if (serving(ring) && ring->ops->arm(ring))
-			return 1;
-	return 0;
-}
-
-static void count_event(struct pvr_back_worker *worker, evtchn_port_t port)
-{
-	for (struct pvr_back_ring *ring = worker->rings; ring; ring = ring->next)
-		for (unsigned i = 0; i < PVR_BACK_PORTS; i++)
-			if (ring->ports[i] == port)
-				count(ring->events_in);
-}
-
-/* Clear what is pending, at most as many as there are ports: a flood must end this loop too. How
- * many. */
-static unsigned drain_events(struct pvr_back_worker *worker)
-{
-	unsigned taken = 0;
-
-	while (taken < worker->ring_count * PVR_BACK_PORTS) {
-		int port = pvr_host_evtchn_pending(worker->turn->host);
-
-		if (port < 0)
-			break;
-		count_event(worker, (evtchn_port_t)port);
-		taken++;
-	}
-	return taken;
-}
-
-/* After the first turn that follows a sleep: was the sleep worth it? */
-static void adapt_spin(struct pvr_back_worker *worker, unsigned work)
-{
-	uint64_t idle = worker->spin_ns + worker->slept_ns, twice = worker->spin_ns * 2;
-
-	if (!worker->slept_ns)
-		return;
-	worker->slept_ns = 0;
-	if (!worker->may_spin || !work || idle > SPIN_MAX_NS)
-		worker->spin_ns = 0;
-	else if (twice < SPIN_MIN_NS)
-		worker->spin_ns = SPIN_MIN_NS;
-	else
-		worker->spin_ns = twice < SPIN_MAX_NS ? twice : SPIN_MAX_NS;
-}
-
-/* How long a sleep may be for all that no event ends. PVR_BACK_NEVER: no limit. */
-static uint64_t longest(struct pvr_back_worker *worker, uint64_t now, int paced)
-{
-	uint64_t end = paced ? now + PACE_NS : PVR_BACK_NEVER;
-
-	for (struct pvr_back_ring *ring = worker->rings; ring; ring = ring->next) {
-		uint64_t due =
-			ring->ops->due ? ring->ops->due(ring, worker->turn, now) : PVR_BACK_NEVER;
-
-		if (due < end)
-			end = due;
-	}
-	if (worker->ops->due) {
-		uint64_t due = worker->ops->due(worker->turn, now);
-
-		if (due < end)
-			end = due;
-	}
-	if (end == PVR_BACK_NEVER)
-		return end;
-	return end > now ? end - now : 0;
-}
-
-/* What to sleep on, behind the worker's own; how many in all. */
-static nfds_t gather_fds(struct pvr_back_worker *worker)
-{
-	int turn_fds[PVR_BACK_FDS];
-	unsigned turn_count = worker->ops->fds ? worker->ops->fds(worker->turn, turn_fds) : 0;
-	nfds_t count_all = FDS_OWN;
-
-	for (unsigned i = 0; i < turn_count; i++)
-		worker->fds[count_all++] = (struct pollfd){.fd = turn_fds[i], .events = POLLIN};
-	for (struct pvr_back_ring *ring = worker->rings; ring; ring = ring->next) {
-		short events = 0;
-		int fd = ring->ops->fd && serving(ring) ? ring->ops->fd(ring, &events) : -1;
-
-		if (fd >= 0)
-			worker->fds[count_all++] = (struct pollfd){.fd = fd, .events = events};
-	}
-	return count_all;
-}
-
-static void sleep_on(struct pvr_back_worker *worker)
-{
-	int paced = worker->empty_wakes > EMPTY_WAKES_FREE;
-	uint64_t before = pvr_back_now_ns(), limit = longest(worker, before, paced);
-	struct timespec timeout = {
-		.tv_sec = (time_t)(limit / 1000000000u), .tv_nsec = (long)(limit % 1000000000u)};
-	struct pollfd *fds = worker->fds;
-
-	fds[0] = (struct pollfd){.fd = worker->command_fd, .events = POLLIN};
-	fds[1] = (struct pollfd){
-		.fd = paced ? -1 : pvr_host_evtchn_fd(worker->turn->host), .events = POLLIN};
-	if (ppoll(fds, gather_fds(worker), limit == PVR_BACK_NEVER ? NULL : &timeout, NULL) < 0)
-		return;
-	worker->slept_ns = pvr_back_now_ns() - before;
-	if (fds[0].revents)
-		clear_fd(worker->command_fd);
-	if (fds[1].revents) {
-		drain_events(worker);
-		worker->empty_wakes++;
-	} else if (paced && drain_events(worker) == 0) {
-		worker->empty_wakes = EMPTY_WAKES_FREE; /* the flood is over, or draws breath */
-	}
 }
 
 /* ---- the thread ---- */
@@ -377,7 +167,7 @@ static void close_all(struct pvr_back_worker *worker)
 	if (worker->turn && worker->turn->host)
 		pvr_host_close(worker->turn->host);
 	free(worker->turn);
-	free(worker->fds);
+	free(worker->sleep.fds);
 }
 
 /* io_uring wants to be made by the thread that uses it, and so may a host handle. */
@@ -386,7 +176,7 @@ static int open_all(struct pvr_back_worker *worker)
 	int result;
 
 	worker->turn = calloc(1, worker->ops->size);
-	if (!worker->turn || make_room(worker, 0))
+	if (!worker->turn || pvr_back_sleep_room(&worker->sleep, 0))
 		return -ENOMEM;
 	worker->turn->ops = worker->ops;
 	worker->turn->wake_fd = worker->wake_fd;
@@ -403,15 +193,11 @@ static void serve(struct pvr_back_worker *worker)
 
 		obey(worker);
 		work = turn(worker);
-		adapt_spin(worker, work);
-		if (work) {
-			worker->empty_wakes = 0;
+		pvr_back_sleep_judge(&worker->sleep, work);
+		if (work)
 			continue;
-		}
 		obey(worker); /* what this turn has drained */
-		if (spin(worker) || arm(worker))
-			continue;
-		sleep_on(worker);
+		pvr_back_sleep(&worker->sleep, worker->turn, worker->rings, worker->ring_count);
 	}
 }
 
@@ -479,8 +265,9 @@ int pvr_back_worker_start(const struct pvr_back_turn_ops *ops, const char *addre
 	new->wake_fd = wake_fd;
 	new->first = first;
 	new->cpu = cpu;
+	new->sleep.command_fd = new->command_fd;
 	/* The frontend may run beside us, also when this process is pinned to one CPU. */
-	new->may_spin = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+	new->sleep.may_spin = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	pthread_mutex_init(&new->lock, NULL);
 	sem_init(&new->started, 0, 0);
 	result = spawn(new);
