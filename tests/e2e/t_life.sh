@@ -121,6 +121,7 @@ wait $run
 check "SIGTERM is passed on" test $? = 143
 check "nothing is left of that one" sh -c 'test -z "$(ls -A "$XDG_RUNTIME_DIR")"'
 ended_early() { # on SIGTERM at instants of its start
+	trap - TERM # which the shell's child, before it is pvring, would catch and forget
 	for try in 0 1 2 3 4 5 6 7 8 9; do
 		pvring run --disk mem=1M -- sleep 600 &
 		sleep "0.0$try"
