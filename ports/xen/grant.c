@@ -210,6 +210,7 @@ static unsigned copy_some(struct xen *host, struct pvr_host_copy *copies, unsign
 {
 	xengnttab_grant_copy_segment_t segments[COPIES];
 	unsigned okay = 0, n = 0;
+	int broken;
 
 	/* The kernel refuses the whole call for one that leaves its page. */
 	for (unsigned i = 0; i < count; i++) {
@@ -217,12 +218,14 @@ static unsigned copy_some(struct xen *host, struct pvr_host_copy *copies, unsign
 		if ((uint32_t)copies[i].offset + copies[i].length <= PAGE_SIZE)
 			copy_describe(&copies[i], &segments[n++]);
 	}
-	if (n)
-		(void)xengnttab_grant_copy(host->gnttab, n, segments);
+	/* Where the call fails (a page of ours cannot be pinned), some say okay that are not done. */
+	broken = n && xengnttab_grant_copy(host->gnttab, n, segments);
 	n = 0;
 	for (unsigned i = 0; i < count; i++) {
 		if ((uint32_t)copies[i].offset + copies[i].length <= PAGE_SIZE)
 			copies[i].status = segments[n++].status;
+		if (broken && copies[i].status == GNTST_okay)
+			copies[i].status = GNTST_general_error;
 		okay += copies[i].status == GNTST_okay;
 	}
 	return okay;
