@@ -20,7 +20,6 @@ start() {
 		extra="boot $flat blk=verify,4M ip=10.77.0.2/24 net=ping,10.77.0.1"
 		memory=64
 		vcpus=1
-		tsc_mode="native"
 		on_poweroff="preserve"
 		on_crash="preserve"
 		disk=['$3']
