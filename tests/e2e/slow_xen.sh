@@ -22,7 +22,10 @@ payload=$work/payload
 mkdir "$payload"
 cp "$here/xen/common.sh" "$here/xen/domu-init" "$root"/tools/xen/*-pvring "$BUILD/pvring" "$payload/"
 strip -g "$payload/pvring"
-cp -L "$(command -v mke2fs)" "$(command -v e2fsck)" "$payload/"
+cp -L "$(command -v mke2fs)" "$(command -v e2fsck)" "$(command -v qemu-nbd)" "$payload/"
+cp -L "$(ldconfig -p | sed -n 's/.*libnbd\.so\.0 .*=> //p' | head -1)" "$payload/libnbd.so.0" # pvring loads it by that name
+chmod +x "$payload/libnbd.so.0" # so that what it needs is copied too
+qemu-img create -q -f qcow2 "$payload/nbd.qcow2" 16M
 for kernel in "$BUILD"/guest-*; do
 	[ -f "$kernel" ] && cp "$kernel" "$payload/"
 done
@@ -43,6 +46,6 @@ scenario() { # scenario NAME SECONDS [-p]
 		grep -v '^(XEN)' "$work/$1.log" | tail -60 | sed 's/^/  | /'
 	fi
 }
-for name in ${SCENARIOS:-pv beside kernels}; do
-	case $name in pv | beside) scenario $name 240 ;; *) scenario $name 200 -p ;; esac
+for name in ${SCENARIOS:-pv pvh beside kernels}; do
+	case $name in pv | beside) scenario $name 240 ;; pvh) scenario $name 400 -p ;; *) scenario $name 200 -p ;; esac
 done

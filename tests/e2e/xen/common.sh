@@ -36,7 +36,7 @@ initrd() {
 	(cd /tmp/i && find . | cpio -o -H newc 2>/dev/null) >/tmp/initrd
 	rm -rf /tmp/i
 }
-# config NAME pv|pvh DO [LINE...]: /tmp/NAME.cfg
+# config NAME pv|pvh DO [LINE...]: /tmp/NAME.cfg, with $vcpus CPUs and $memory MiB
 config() {
 	local name=$1 type=$2 what=$3
 	shift 3
@@ -46,8 +46,8 @@ config() {
 		kernel="/rig/vmlinuz"
 		ramdisk="/tmp/initrd"
 		extra="console=hvc0 quiet do=$what"
-		memory=256
-		vcpus=1
+		memory=${memory:-256}
+		vcpus=${vcpus:-1}
 		tsc_mode="native"
 		on_poweroff="destroy"
 		on_crash="destroy"
