@@ -117,11 +117,25 @@ backends() {
 	truncate -s 208M big.img
 	truncate -s 16M small.img
 	network
-	pvring blkback --restart --workers 2 >blkback.log 2>&1 &
-	supervisor=$!
-	pvring netback --workers 2 >netback.log 2>&1 &
-	netback=$!
+	unit blkback
+	unit netback
+	systemctl daemon-reload
+	systemctl start pvring-blkback pvring-netback
 }
+unit() { # the one that operators install, with an option, and its log to a file
+	mkdir -p /usr/local/bin /etc/systemd/system/pvring-$1.service.d
+	ln -sf /payload/pvring /usr/local/bin/
+	cp /payload/pvring-$1.service /etc/systemd/system/
+	cat >/etc/systemd/system/pvring-$1.service.d/test.conf <<-U
+		[Service]
+		ExecStart=
+		ExecStart=/usr/local/bin/pvring $1 --xen --workers 2
+		StandardOutput=append:/tmp/$1.log
+		StandardError=append:/tmp/$1.log
+	U
+}
+blkback() { systemctl show -P MainPID pvring-blkback; }
+netback() { systemctl show -P MainPID pvring-netback; }
 verified() { # verified DOMAIN MIB: it wrote and read all that
 	said $1 "ext4 read ok" && said $1 "ext4 write ok" && said $1 "ext4 trim ok" && said $1 "ext4 umount ok" &&
 		said $1 "verified $2 MiB" || { console $1 | tail -20; return 1; }

@@ -94,10 +94,8 @@ killed_when() { # killed_when BYTES: two megabytes after now, by what BYTES coun
 		[ $now -gt 2000000 ] && break
 		sleep 0.05
 	done
-	kill -9 $netback
+	kill -9 $(netback)
 	echo "COUNT netback killed after $now of 50331648 bytes" >>kills
-	pvring netback --workers 2 >>netback.log 2>&1 &
-	netback=$!
 	[ $now -gt 2000000 ] && [ $now -lt 40000000 ]
 }
 copy_to() {
@@ -120,8 +118,7 @@ check "PVH: it ends" within 30 gone pvh
 check "PVH: e2fsck" e2fsck -fn disk.img
 
 # The way back: pvring's backends end, Linux's serve the same image and bridge.
-kill $supervisor $netback
-wait $supervisor $netback
+systemctl stop pvring-blkback pvring-netback
 modprobe -a loop xen-blkback xen-netback
 config back pvh ext4,verify=8,net "disk=['format=raw,vdev=xvda,access=rw,target=/tmp/disk.img','format=raw,vdev=xvdb,access=rw,target=/tmp/small.img']" \
 	"vif=['bridge=br0,mac=00:16:3e:00:00:01']"
