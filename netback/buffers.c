@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The frontend's empty buffers: taken off the rx ring, mapped, and answered in their order. The port may
- * copy instead (`brief`), and then by the unmapping: so answers are put into the ring after that.
+ * copy instead (`brief`), and then by the unmapping: such answers are put into the ring after that.
  */
 #include <string.h>
 
@@ -104,7 +104,7 @@ void pvr_netback_rx_answer(
 	struct pvr_netback_buffer *buffer = pvr_netback_rx_buffer(rx, 0);
 	struct pvr_netback_answer *answer;
 
-	if (rx->answers == PVR_NETBACK_RX_AHEAD)
+	if (rx->answers == PVR_NETBACK_RX_AHEAD || rx->unmaps == PVR_NETBACK_RX_AHEAD)
 		pvr_netback_rx_flush(queue);
 	if (!is_extra) {
 		response->response.id = buffer->id;
@@ -113,9 +113,15 @@ void pvr_netback_rx_answer(
 			buffer->map.length = (uint16_t)response->response.status;
 		}
 	}
+	rx->head++;
+	/* Nothing is to be learnt of a page that is really mapped: between packets the ring's lines come while we work. */
+	if (!rx->answers && !buffer->map.copied) {
+		(void)release(rx, buffer);
+		pvr_netback_rx_response_put(&rx->ring, response);
+		return;
+	}
 	answer = &rx->answer[rx->answers++];
 	*answer = (struct pvr_netback_answer){*response, is_extra != 0, release(rx, buffer)};
-	rx->head++;
 }
 
 /*
