@@ -5,13 +5,13 @@
 backends
 
 # PV, as xl starts it.
-config pv pv ext4,verify=200,net "$(disks xvda /tmp/disk.img xvdb /tmp/big.img)" "$(vif)"
+config pv pv ext4,verify=104,net "$(disks xvda /tmp/disk.img xvdb /tmp/big.img)" "$(vif)"
 receive
 xl create pv.cfg >/dev/null
 within 40 said pv "ext4 read ok" || ends pv 1
 show $(xl domid pv)
 ends pv 200
-check "PV: ext4, and 200 MiB" verified pv 200
+check "PV: ext4, and 104 MiB" verified pv 104
 dmesg | grep segfault
 check "PV: e2fsck" e2fsck -fn disk.img
 check "PV: ping, and a copy to it" networked pv

@@ -18,13 +18,13 @@ ask() { # ask COMMAND: its output in the guest, and its status
 in_domu() { within ${2:-20} ask "$1"; } # becomes true there
 
 # Two CPUs, so two queues each; rings of 16 pages. For each queue of a disk Linux has 66 MiB of pages ready then.
-vcpus=2 memory=800 config pvh pvh "ext4,verify=16,net,shell blkfront=max_ring_page_order=4" \
+vcpus=2 memory=800 config pvh pvh "ext4,verify=96,net,shell blkfront=max_ring_page_order=4" \
 	"$(disks xvda /tmp/disk.img xvdb /tmp/big.img)" "$(vif)"
 receive
 xl create pvh.cfg >/dev/null
 within 120 said pvh shell || console pvh | tail -20
 show $(xl domid pvh) | tee xs.log
-check "PVH: ext4, and 16 MiB" verified pvh 16
+check "PVH: ext4, and 96 MiB" verified pvh 96
 check "PVH: ping, and a copy to it" networked pvh
 check "PVH: a copy from it" received
 check "two queues to each disk" frontend vbd/51728/multi-queue-num-queues 2
